@@ -1,0 +1,92 @@
+"""Every way in which the tool can fail, with its exit code.
+
+An error carries what a person needs: the facts (``summary``), the place (``where``) and the next step (``try``).
+Code that raises one fills these in; ``cli.main`` prints them and exits. Nothing else is shown to the user as a
+failure, and an exception that is not a `TinydeployError` is a bug.
+"""
+
+from collections.abc import Mapping
+
+
+class TinydeployError(Exception):
+    """A failure with facts, place and next step.
+
+    Args:
+        summary: One line: what is wrong, with figures. Starts in lower case, no full stop.
+        where: Labelled facts printed under it, such as ``{"model": "person.tflite, op 3 CONV_2D"}``. A value may
+            have several lines.
+        hint: What to do next; printed under the label ``try``. Empty where there is nothing to do.
+    """
+
+    exit_code = 1
+
+    def __init__(self, summary: str, *, where: Mapping[str, str] | None = None, hint: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.where = dict(where or {})
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """The whole message as it is printed, without the leading ``error:``."""
+        rows = {**self.where, **({"try": self.hint} if self.hint else {})}
+        width = max((len(label) for label in rows), default=0)
+        lines = [self.summary]
+        for label, text in rows.items():
+            first, *rest = text.splitlines() or [""]
+            lines.append(f"  {label:<{width}}  {first}")
+            lines += [f"  {'':<{width}}  {line}" for line in rest]
+        return "\n".join(lines)
+
+
+class VerificationError(TinydeployError):
+    """The device computed something else than the reference, or a budget was missed."""
+
+    exit_code = 1
+
+
+class UsageError(TinydeployError):
+    """The command line, a samples file or a setting is not usable."""
+
+    exit_code = 2
+
+
+class ModelError(TinydeployError):
+    """The model file is damaged, or is not something that can be deployed."""
+
+    exit_code = 3
+
+
+class FitError(TinydeployError):
+    """The model does not fit on the board."""
+
+    exit_code = 4
+
+
+class BuildError(TinydeployError):
+    """A tool is missing, or the firmware does not build."""
+
+    exit_code = 5
+
+
+class FlashError(TinydeployError):
+    """The firmware could not be written to the board, or its emulator does not start."""
+
+    exit_code = 6
+
+
+class DeviceNotFoundError(TinydeployError):
+    """There is no device, its port cannot be opened, or it does not answer."""
+
+    exit_code = 7
+
+
+class LinkError(TinydeployError):
+    """The connection broke in the middle of a conversation."""
+
+    exit_code = 8
+
+
+class WrongFirmwareError(TinydeployError):
+    """The device answers, but runs a different firmware than the one expected."""
+
+    exit_code = 9

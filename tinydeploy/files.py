@@ -1,0 +1,90 @@
+"""The only place that writes files, and the one that knows where the project's own data are."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import platformdirs
+
+from tinydeploy.errors import UsageError
+
+
+def data_dir(name: str) -> Path:
+    """The folder ``templates``, ``boards`` or ``firmware``, in an installed package or in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "data" / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def cache_dir(*parts: str) -> Path:
+    """A folder below the user's cache folder for this project, made where it is missing.
+
+    ``TINYDEPLOY_CACHE_DIR`` overrides the place.
+    """
+    root = os.environ.get("TINYDEPLOY_CACHE_DIR") or platformdirs.user_cache_dir("tinydeploy", appauthor=False)
+    folder = Path(root).joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: a reader, or a Ctrl-C, never sees half of it.
+
+    Raises:
+        UsageError: The place cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+
+
+def write_tree(folder: Path, tree: Mapping[PurePosixPath, bytes]) -> None:
+    """Makes ``folder`` hold the files of ``tree``, leaving alone those that already have that content.
+
+    Unchanged files keep their time stamp, so that a build tool does not rebuild them.
+    """
+    for relative, content in tree.items():
+        path = folder / relative
+        if not (path.is_file() and path.read_bytes() == content):
+            write_file(path, content)
+
+
+def tree_digest(tree: Mapping[PurePosixPath, bytes]) -> bytes:
+    """SHA-256 over the names and the content of all files, independent of their order."""
+    digest = hashlib.sha256()
+    for relative in sorted(tree):
+        name, content = str(relative).encode(), tree[relative]
+        digest.update(len(name).to_bytes(4, "little") + name + len(content).to_bytes(8, "little") + content)
+    return digest.digest()
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes a folder that the tool made; does nothing where there is none."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _not_writable(path: Path, error: OSError) -> UsageError:
+    reason = (error.strerror or str(error)).lower()
+    return UsageError(f"cannot write {path}: {reason}", hint="choose another place, or free the disk")
