@@ -1,0 +1,105 @@
+#include "td_conv_2d.h"
+
+/* Two neighbouring output channels at once, so that each input value is loaded for two multiplications. */
+struct pair {
+    int32_t first, second;
+};
+
+/* Adds input . weights over `n` contiguous values; the second channel's weights stand `next` behind the first's. */
+static inline struct pair accumulate(struct pair sum, const int8_t *input, const int8_t *weights, int32_t next,
+                                     int32_t n)
+{
+    for (const int8_t *const end = input + n; input < end; weights++) {
+        const int32_t value = *input++;
+        sum.first += value * weights[0];
+        sum.second += value * weights[next];
+    }
+    return sum;
+}
+
+/* The same where every input value is the zero point. */
+static inline struct pair accumulate_padding(struct pair sum, int32_t zero_point, const int8_t *weights,
+                                             int32_t next, int32_t n)
+{
+    for (const int8_t *const end = weights + n; weights < end; weights++) {
+        sum.first += zero_point * weights[0];
+        sum.second += zero_point * weights[next];
+    }
+    return sum;
+}
+
+/* The kernel's taps that fall into the input: [begin, end) of `taps` taps from `origin` on, `dilation` apart. */
+struct range {
+    int32_t begin, end;
+};
+
+static inline struct range taps_inside(int32_t origin, int32_t dilation, int32_t taps, int32_t size)
+{
+    struct range inside = {0, taps};
+    while (inside.begin < taps && origin + inside.begin * dilation < 0) {
+        inside.begin++;
+    }
+    while (inside.end > inside.begin && origin + (inside.end - 1) * dilation >= size) {
+        inside.end--;
+    }
+    return inside;
+}
+
+/* The accumulators of two channels at one output position. */
+static inline struct pair convolve(const struct td_conv_2d *conv, const int8_t *input, int32_t y, int32_t x,
+                                   struct range rows, struct range columns, const int8_t *weights,
+                                   int32_t next, struct pair sum)
+{
+    const int32_t channels = conv->input_channels;
+    const int32_t row_taps = conv->kernel_width * channels;
+    const int32_t before = columns.begin * channels;
+    const int32_t behind = (conv->kernel_width - columns.end) * channels;
+    /* Undilated, the taps of a row are contiguous in the input. */
+    const int32_t run = conv->dilation_width == 1 ? (columns.end - columns.begin) * channels : channels;
+
+    for (int32_t row = 0; row < conv->kernel_height; row++) {
+        if (row < rows.begin || row >= rows.end) {
+            sum = accumulate_padding(sum, conv->input_zero_point, weights, next, row_taps);
+            weights += row_taps;
+            continue;
+        }
+        sum = accumulate_padding(sum, conv->input_zero_point, weights, next, before);
+        weights += before;
+        const int32_t line = (y + row * conv->dilation_height) * conv->input_width;
+        const int8_t *values = input + (line + x + columns.begin * conv->dilation_width) * channels;
+        for (const int8_t *const end = weights + (row_taps - before - behind); weights < end; weights += run) {
+            sum = accumulate(sum, values, weights, next, run);
+            values += conv->dilation_width * channels;
+        }
+        sum = accumulate_padding(sum, conv->input_zero_point, weights, next, behind);
+        weights += behind;
+    }
+    return sum;
+}
+
+void td_conv_2d(const struct td_conv_2d *conv, const int8_t *input, int8_t *output)
+{
+    const int32_t taps = conv->kernel_height * conv->kernel_width * conv->input_channels;
+
+    for (int32_t output_y = 0; output_y < conv->output_height; output_y++) {
+        const int32_t y = output_y * conv->stride_height - conv->pad_top;
+        const struct range rows = taps_inside(y, conv->dilation_height, conv->kernel_height, conv->input_height);
+        for (int32_t output_x = 0; output_x < conv->output_width; output_x++) {
+            const int32_t x = output_x * conv->stride_width - conv->pad_left;
+            const struct range columns =
+                taps_inside(x, conv->dilation_width, conv->kernel_width, conv->input_width);
+            const int8_t *weights = conv->weights;
+            for (int32_t channel = 0; channel < conv->output_channels; channel += 2) {
+                /* The last of an odd number of channels is computed twice and stored once. */
+                const bool alone = channel + 1 == conv->output_channels;
+                struct pair sum = {conv->bias[channel], conv->bias[alone ? channel : channel + 1]};
+                sum = convolve(conv, input, y, x, rows, columns, weights, alone ? 0 : taps, sum);
+                *output++ = td_requantize(&conv->output_stage, channel, sum.first);
+                if (!alone) {
+                    *output++ = td_requantize(&conv->output_stage, channel + 1, sum.second);
+                }
+                weights += 2 * taps;
+            }
+        }
+    }
+}

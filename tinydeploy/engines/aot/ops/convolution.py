@@ -1,0 +1,215 @@
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED."""
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from tinydeploy.engines.aot.fixed_point import INT32_MAX, Multiplier, quantize_multiplier
+from tinydeploy.engines.aot.operator import (
+    Constraint,
+    Operator,
+    input_is,
+    input_is_constant,
+    output_is,
+    tensor_at,
+)
+from tinydeploy.engines.aot.ops.output_stage import output_stage
+from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter
+from tinydeploy.model.graph import (
+    Conv2DOptions,
+    DepthwiseConv2DOptions,
+    DType,
+    FullyConnectedOptions,
+    Graph,
+    Op,
+    Padding,
+    Quantization,
+    Tensor,
+)
+
+Int32Array = npt.NDArray[np.int32]
+Int8Array = npt.NDArray[np.int8]
+
+
+def padding_before(padding: Padding, size: int, output: int, stride: int, span: int) -> int:
+    """Padding in front of one dimension (ComputePadding in tensorflow/lite/kernels/padding.h).
+
+    ``span`` is what the dilated kernel covers. The odd one of an uneven padding goes behind.
+    """
+    if padding is Padding.VALID:
+        return 0
+    return max((output - 1) * stride + span - size, 0) // 2
+
+
+def lower_conv_2d(graph: Graph, op: Op) -> Layer:
+    """One call of ``td_conv_2d``."""
+    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
+    options = cast("Conv2DOptions", op.options)
+    values = _int8(weights)
+    parameters: dict[str, Parameter] = {
+        **_geometry(options, source, output, *weights.shape[1:3]),
+        "input_zero_point": _quantization(source).zero_point,
+        "weights": Array(values=values),
+        "bias": Array(values=_folded_bias(graph, op, _rows(values))),
+        "output_stage": output_stage(
+            _channel_multipliers(source, weights, output), options.activation, output
+        ),
+    }
+    return _one_call(op, "conv_2d", parameters)
+
+
+def lower_depthwise_conv_2d(graph: Graph, op: Op) -> Layer:
+    """One call of ``td_depthwise_conv_2d``; the weights are turned so that each channel's are contiguous."""
+    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
+    options = cast("DepthwiseConv2DOptions", op.options)
+    values = np.ascontiguousarray(_int8(weights)[0].transpose(2, 0, 1))
+    parameters: dict[str, Parameter] = {
+        **_geometry(options, source, output, *weights.shape[1:3]),
+        "depth_multiplier": options.depth_multiplier,
+        "input_zero_point": _quantization(source).zero_point,
+        "weights": Array(values=values),
+        "bias": Array(values=_folded_bias(graph, op, _rows(values))),
+        "output_stage": output_stage(
+            _channel_multipliers(source, weights, output), options.activation, output
+        ),
+    }
+    return _one_call(op, "depthwise_conv_2d", parameters)
+
+
+def lower_fully_connected(graph: Graph, op: Op) -> Layer:
+    """One call of ``td_fully_connected``."""
+    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
+    options = cast("FullyConnectedOptions", op.options)
+    values = _int8(weights)
+    depth = weights.shape[-1]
+    parameters: dict[str, Parameter] = {
+        "rows": source.elements // depth,
+        "input_depth": depth,
+        "output_depth": weights.elements // depth,
+        "weights": Array(values=values),
+        "bias": Array(values=_folded_bias(graph, op, _rows(values))),
+        "output_stage": output_stage(
+            _fully_connected_multipliers(source, weights, output), options.activation, output
+        ),
+    }
+    return _one_call(op, "fully_connected", parameters)
+
+
+def _one_call(op: Op, kernel: str, parameters: dict[str, Parameter]) -> Layer:
+    call = Call(
+        kernel=kernel,
+        parameters=parameters,
+        inputs=(Operand(tensor=op.inputs[0]),),
+        output=Operand(tensor=op.outputs[0]),
+    )
+    return Layer(op=op.index, calls=(call,))
+
+
+def _geometry(
+    options: Conv2DOptions, source: Tensor, output: Tensor, kernel_height: int, kernel_width: int
+) -> dict[str, Parameter]:
+    _, height, width, channels = source.shape
+    _, output_height, output_width, output_channels = output.shape
+    span_height = (kernel_height - 1) * options.dilation_h + 1
+    span_width = (kernel_width - 1) * options.dilation_w + 1
+    return {
+        "input_height": height,
+        "input_width": width,
+        "input_channels": channels,
+        "output_height": output_height,
+        "output_width": output_width,
+        "output_channels": output_channels,
+        "kernel_height": kernel_height,
+        "kernel_width": kernel_width,
+        "stride_height": options.stride_h,
+        "stride_width": options.stride_w,
+        "dilation_height": options.dilation_h,
+        "dilation_width": options.dilation_w,
+        "pad_top": padding_before(options.padding, height, output_height, options.stride_h, span_height),
+        "pad_left": padding_before(options.padding, width, output_width, options.stride_w, span_width),
+    }
+
+
+def _channel_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Sequence[Multiplier]:
+    """PopulateConvolutionQuantizationParams (kernel_util.cc): the factors in double precision."""
+    return [
+        quantize_multiplier(_quantization(source).scale * scale / _quantization(output).scale)
+        for scale in _quantization(weights).scales
+    ]
+
+
+def _fully_connected_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Sequence[Multiplier]:
+    """As for convolutions per channel; per tensor, GetQuantizedConvolutionMultipler, whose product is float32."""
+    if _quantization(weights).per_channel:
+        return _channel_multipliers(source, weights, output)
+    product = np.float32(_quantization(source).scale) * np.float32(_quantization(weights).scale)
+    return [quantize_multiplier(float(product) / _quantization(output).scale)]
+
+
+def _folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
+    """The bias minus what the input's zero point contributes: ``bias - zero_point * sum(weights)`` per channel.
+
+    With it, ``sum(weights * (input - zero_point)) + bias`` needs no subtraction in the inner loop.
+    """
+    return _wide_folded_bias(graph, op, rows).astype(np.int32)
+
+
+def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> npt.NDArray[np.int64]:
+    bias = graph.input_of(op, 2)
+    start = np.zeros(len(rows), np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
+    zero_point = _quantization(tensor_at(graph, op, 0)).zero_point
+    return start.reshape(-1) - zero_point * rows.sum(axis=1, dtype=np.int64)
+
+
+def _accumulators_fit(graph: Graph, op: Op) -> bool:
+    """Whether no input can bring an accumulator out of int32, whatever the order of the additions."""
+    weights = tensor_at(graph, op, 1)
+    rows = _int8(weights)[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else _int8(weights)
+    reach = 128 * np.abs(_rows(rows).astype(np.int64)).sum(axis=1)
+    return bool(np.all(np.abs(_wide_folded_bias(graph, op, _rows(rows))) + reach <= INT32_MAX))
+
+
+def _weights_are_symmetric(graph: Graph, op: Op) -> bool:
+    return not any(_quantization(tensor_at(graph, op, 1)).zero_points)
+
+
+def _scales_match_channels(graph: Graph, op: Op) -> bool:
+    weights = tensor_at(graph, op, 1)
+    quantization = _quantization(weights)
+    axis = 3 if op.kind == "DEPTHWISE_CONV_2D" else 0
+    return not quantization.per_channel or quantization.axis == axis
+
+
+def _rows(values: Int8Array) -> Int8Array:
+    return values.reshape(values.shape[0], math.prod(values.shape[1:]))
+
+
+def _int8(tensor: Tensor) -> Int8Array:
+    assert tensor.data is not None
+    return tensor.data.view(np.int8)
+
+
+def _quantization(tensor: Tensor) -> Quantization:
+    assert tensor.quantization is not None, "the reader refuses int8 tensors without quantisation"
+    return tensor.quantization
+
+
+_CONSTRAINTS = (
+    input_is(0, "input", DType.INT8),
+    input_is(1, "weights tensor", DType.INT8),
+    output_is(DType.INT8),
+    input_is_constant(1, "weights tensor"),
+    input_is_constant(2, "bias"),
+    Constraint(sentence="the weights' zero points are 0", holds=_weights_are_symmetric),
+    Constraint(sentence="weights have one scale, or one per output channel", holds=_scales_match_channels),
+    Constraint(sentence="no input can overflow the 32-bit accumulators", holds=_accumulators_fit),
+)
+
+OPERATORS = (
+    Operator(kind="CONV_2D", constraints=_CONSTRAINTS, lower=lower_conv_2d),
+    Operator(kind="DEPTHWISE_CONV_2D", constraints=_CONSTRAINTS, lower=lower_depthwise_conv_2d),
+    Operator(kind="FULLY_CONNECTED", constraints=_CONSTRAINTS, lower=lower_fully_connected),
+)

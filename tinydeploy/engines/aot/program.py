@@ -1,0 +1,91 @@
+"""What the `aot` engine compiles a graph to: a list of kernel calls with their constants.
+
+A `Program` knows no addresses. Which bytes of the arena a tensor gets is decided by the memory plan, and how a call
+looks in C by `emit`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Array:
+    """A constant array in flash. ``values`` has the element type that it gets in C, and the shape of a comment."""
+
+    values: npt.NDArray[np.generic]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in flash."""
+        return self.values.nbytes
+
+
+Parameter = int | float | str | Array | tuple[int, ...] | Mapping[str, "Parameter"]
+"""A field of a kernel's parameter struct: a number, a C constant by name, an array, a short vector, a nested struct."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operand:
+    """A tensor that a call reads or writes, ``byte_offset`` bytes behind its start."""
+
+    tensor: int
+    byte_offset: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Call:
+    """One call of a kernel: ``td_<kernel>(&parameters, inputs..., output)``.
+
+    ``kernel`` names the C file in firmware/kernels/<instruction set>/ and, with the prefix ``td_``, its header, its
+    function and its parameter struct, whose fields ``parameters`` gives in order. ``in_place`` lists the input
+    positions whose memory the kernel may also write its output to (same address, same size).
+    """
+
+    kernel: str
+    parameters: Mapping[str, Parameter]
+    inputs: tuple[Operand, ...]
+    output: Operand
+    in_place: tuple[int, ...] = ()
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of the call's constant arrays in flash, without its parameter struct."""
+        return sum(array.nbytes for _, array in arrays_of(self.parameters))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """The calls that one op of the graph became, none for an op that only renames its input.
+
+    ``aliases`` maps an output tensor to the input tensor whose memory it shares throughout (RESHAPE).
+    """
+
+    op: int
+    calls: tuple[Call, ...]
+    aliases: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """A compiled graph: one layer for each op, in the graph's order."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernels that are called, each once, sorted."""
+        return tuple(sorted({call.kernel for layer in self.layers for call in layer.calls}))
+
+
+def arrays_of(parameters: Mapping[str, Parameter], prefix: str = "") -> list[tuple[str, Array]]:
+    """The constant arrays in a call's parameters with their names, those of nested structs joined by ``_``."""
+    found = []
+    for name, value in parameters.items():
+        if isinstance(value, Array):
+            found.append((prefix + name, value))
+        elif isinstance(value, Mapping):
+            found += arrays_of(value, f"{prefix}{name}_")
+    return found
