@@ -1,5 +1,7 @@
 #include "td_conv_2d.h"
 
+#include "td_window.h"
+
 /* Two neighbouring output channels at once, so that each input value is loaded for two multiplications. */
 struct pair {
     int32_t first, second;
@@ -28,26 +30,9 @@ static inline struct pair accumulate_padding(struct pair sum, int32_t zero_point
     return sum;
 }
 
-/* The kernel's taps that fall into the input: [begin, end) of `taps` taps from `origin` on, `dilation` apart. */
-struct range {
-    int32_t begin, end;
-};
-
-static inline struct range taps_inside(int32_t origin, int32_t dilation, int32_t taps, int32_t size)
-{
-    struct range inside = {0, taps};
-    while (inside.begin < taps && origin + inside.begin * dilation < 0) {
-        inside.begin++;
-    }
-    while (inside.end > inside.begin && origin + (inside.end - 1) * dilation >= size) {
-        inside.end--;
-    }
-    return inside;
-}
-
 /* The accumulators of two channels at one output position. */
 static inline struct pair convolve(const struct td_conv_2d *conv, const int8_t *input, int32_t y, int32_t x,
-                                   struct range rows, struct range columns, const int8_t *weights,
+                                   struct td_taps rows, struct td_taps columns, const int8_t *weights,
                                    int32_t next, struct pair sum)
 {
     const int32_t channels = conv->input_channels;
@@ -83,11 +68,11 @@ void td_conv_2d(const struct td_conv_2d *conv, const int8_t *input, int8_t *outp
 
     for (int32_t output_y = 0; output_y < conv->output_height; output_y++) {
         const int32_t y = output_y * conv->stride_height - conv->pad_top;
-        const struct range rows = taps_inside(y, conv->dilation_height, conv->kernel_height, conv->input_height);
+        const struct td_taps rows = td_taps_inside(y, conv->dilation_height, conv->kernel_height, conv->input_height);
         for (int32_t output_x = 0; output_x < conv->output_width; output_x++) {
             const int32_t x = output_x * conv->stride_width - conv->pad_left;
-            const struct range columns =
-                taps_inside(x, conv->dilation_width, conv->kernel_width, conv->input_width);
+            const struct td_taps columns =
+                td_taps_inside(x, conv->dilation_width, conv->kernel_width, conv->input_width);
             const int8_t *weights = conv->weights;
             for (int32_t channel = 0; channel < conv->output_channels; channel += 2) {
                 /* The last of an odd number of channels is computed twice and stored once. */
