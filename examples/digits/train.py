@@ -3,7 +3,7 @@
     pip install "tensorflow>=2.21,<2.22" scikit-learn tflite-micro
     python train.py
 
-Takes about half a minute on two CPU cores. It is seeded: the same versions on the same machine give the same files.
+Takes about half a minute on two CPU cores. It is seeded: the same versions on one machine give the same files.
 """
 
 import contextlib

@@ -1,0 +1,54 @@
+# Everything is set up in .venv, on first use. Only system packages that are missing go elsewhere, through apt.
+
+# The first Python that is new enough, python3 preferred. PYTHON=... chooses another (after a `make clean`).
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+new_enough = $(shell $(1) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null)
+PYTHON ?= $(firstword $(foreach python,$(CANDIDATES),$(if $(call new_enough,$(python)),$(python))) python3)
+
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint setup clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    deploy the example model to a virtual Cortex-M4 and compare what it computes'
+	@echo 'make test    lint, check types and run all tests'
+	@echo 'make lint    lint and check types only'
+	@echo 'make setup   what the others do first: system packages, .venv, this project'
+	@echo 'make clean   remove .venv, caches and builds'
+
+demo: .venv/installed
+	$(BIN)/tinydeploy flash examples/digits/digits_int8.tflite \
+		--board qemu-cortex-m4 --samples examples/digits/digits_test.npz
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+setup: .venv/installed-dev
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: each says that the step was done with the files it depends on.
+
+.venv/created: .ci/system-packages
+	PYTHON='$(PYTHON)' .ci/system-packages firmware
+	@echo 'setting up .venv: about half a minute, once'
+	'$(PYTHON)' -m venv --clear .venv
+	@touch $@
+
+.venv/installed: .venv/created pyproject.toml
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/created pyproject.toml
+	PYTHON='$(PYTHON)' .ci/system-packages tests
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ .venv/installed
