@@ -1,0 +1,202 @@
+"""Program and Layout → model.c: one function a kernel call, with its constants in it, and the list of calls.
+
+Only the form of the text is decided here. Nothing that stands in a model file reaches the source but numbers and names
+cut down to harmless characters.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from tinydeploy.engines.aot.layout import Layout, Memory
+from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter, Program, arrays_of
+from tinydeploy.model.graph import DType, Graph, Tensor
+from tinydeploy.model.macs import graph_macs, op_macs
+from tinydeploy.model.text import shape_text
+from tinydeploy.templates import render
+
+_DTYPES = {
+    DType.FLOAT32: "TD_FLOAT32",
+    DType.INT8: "TD_INT8",
+    DType.UINT8: "TD_UINT8",
+    DType.INT16: "TD_INT16",
+    DType.INT32: "TD_INT32",
+}
+
+
+def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
+    """The C source that defines ``td_model`` for the program."""
+    functions = _function_names(program)
+    return render(
+        "aot/model.c.j2",
+        title=f"{_identifier(graph.name, 60)}: {len(graph.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
+        sha256=graph.sha256,
+        sha256_bytes=", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(graph.sha256)),
+        summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(graph, program):,} bytes.",
+        kernels=program.kernels,
+        arena_bytes=layout.arena_bytes,
+        constants=[
+            {"comment": f"Tensor {t.index}, {shape_text(t.shape)}", "array": _array(f"tensor_{t.index}", t.data)}
+            for t in _constant_operands(graph, program)
+            if t.data is not None
+        ],
+        calls=[_function(graph, layer, call, functions[id(call)]) for layer, call in _calls(program)],
+        steps=[_step(graph, layer, layout, functions) for layer in program.layers],
+        reads_inputs=_reads_inputs(program, layout),
+        layers=len(program.layers),
+        sides=[
+            {"name": "model_inputs", "tensors": [_tensor(graph, i, layout) for i in graph.inputs]},
+            {"name": "model_outputs", "tensors": [_tensor(graph, i, layout) for i in graph.outputs]},
+        ],
+    )
+
+
+def constant_bytes(graph: Graph, program: Program) -> int:
+    """Bytes of all constant arrays in flash, without parameter structs."""
+    return layer_constant_bytes(graph, program.layers)
+
+
+def layer_constant_bytes(graph: Graph, layers: tuple[Layer, ...]) -> int:
+    """Bytes of the constant arrays that these layers use; a constant tensor used twice counts once."""
+    arrays = sum(call.constant_bytes for layer in layers for call in layer.calls)
+    return arrays + sum(tensor.nbytes for tensor in _constant_operands(graph, Program(layers=layers)))
+
+
+def _calls(program: Program) -> Iterator[tuple[Layer, Call]]:
+    return ((layer, call) for layer in program.layers for call in layer.calls)
+
+
+def _constant_operands(graph: Graph, program: Program) -> list[Tensor]:
+    """Constant tensors that calls read as operands, each once."""
+    indices = {operand.tensor for _, call in _calls(program) for operand in call.inputs}
+    return [graph.tensors[index] for index in sorted(indices) if graph.tensors[index].is_constant]
+
+
+def _function_names(program: Program) -> dict[int, str]:
+    """A C function name for each call, by the call's identity."""
+    names = {}
+    for layer in program.layers:
+        for number, call in enumerate(layer.calls):
+            suffix = f"_{number}" if len(layer.calls) > 1 else ""
+            names[id(call)] = f"layer_{layer.op}{suffix}"
+    return names
+
+
+def _function(graph: Graph, layer: Layer, call: Call, name: str) -> dict[str, object]:
+    inputs = ["input"] if len(call.inputs) == 1 else [f"input_{i}" for i in range(len(call.inputs))]
+    return {
+        "comment": _layer_comment(graph, layer),
+        "function": name,
+        "signature": ", ".join([*(f"const int8_t *{i}" for i in inputs), "int8_t *output"]),
+        "kernel": call.kernel,
+        "arrays": [_array(array_name, array.values) for array_name, array in arrays_of(call.parameters)],
+        "fields": textwrap.indent("\n".join(_fields(call.parameters)), " " * 8),
+        "arguments": ", ".join([f"&{call.kernel}", *inputs, "output"]),
+    }
+
+
+def _layer_comment(graph: Graph, layer: Layer) -> str:
+    op = graph.ops[layer.op]
+    macs = op_macs(graph, op)
+    shapes = " + ".join(
+        shape_text(graph.tensors[i].shape) for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant
+    )
+    outputs = " + ".join(shape_text(graph.tensors[i].shape) for i in op.outputs)
+    return f"Layer {layer.op}: {op.kind}, {shapes or 'constant'} -> {outputs}" + (
+        f", {macs:,} multiply-accumulates" if macs else ""
+    )
+
+
+def _step(graph: Graph, layer: Layer, layout: Layout, functions: Mapping[int, str]) -> dict[str, object]:
+    lines = [
+        f"{functions[id(call)]}({', '.join(_address(o, layout) for o in (*call.inputs, call.output))});"
+        for call in layer.calls
+    ]
+    nothing = f"/* Layer {layer.op}: {graph.ops[layer.op].kind} only renames its input. */"
+    return {"layer": layer.op, "lines": lines or [nothing]}
+
+
+def _address(operand: Operand, layout: Layout) -> str:
+    place = layout.places[operand.tensor]
+    base = {
+        Memory.INPUT: "in",
+        Memory.OUTPUT: "out",
+        Memory.ARENA: "arena",
+        Memory.FLASH: f"tensor_{operand.tensor}",
+    }[place.memory]
+    offset = place.offset + operand.byte_offset
+    return f"{base} + {offset}" if offset else base
+
+
+def _reads_inputs(program: Program, layout: Layout) -> bool:
+    return any(
+        layout.places[operand.tensor].memory is Memory.INPUT
+        for _, call in _calls(program)
+        for operand in call.inputs
+    )
+
+
+def _fields(parameters: Mapping[str, Parameter], prefix: str = "") -> Iterator[str]:
+    """Designated initialisers, a line each, nested structs indented."""
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            yield f".{name} = {{"
+            yield from (f"    {line}" for line in _fields(value, f"{prefix}{name}_"))
+            yield "},"
+        else:
+            yield f".{name} = {_value(value, prefix + name)},"
+
+
+def _value(value: int | float | str | Array | tuple[int, ...], name: str) -> str:
+    match value:
+        case Array():
+            return name
+        case tuple():
+            return f"{{{', '.join(str(item) for item in value)}}}"
+        case float():
+            return float_literal(value)
+        case _:
+            return str(value)
+
+
+def _array(name: str, values: npt.NDArray[np.generic]) -> dict[str, object]:
+    flat = values.reshape(-1)
+    text = (float_literal(v) for v in flat.tolist()) if flat.dtype.kind == "f" else map(_int_literal, flat.tolist())
+    body = textwrap.fill(
+        ", ".join(text), width=110, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
+    )
+    ctype = {"f": "float"}.get(flat.dtype.kind, f"{flat.dtype.name}_t")
+    return {"ctype": ctype, "name": name, "length": " * ".join(map(str, values.shape)) or "1", "body": body}
+
+
+def _int_literal(value: int) -> str:
+    return "INT32_MIN" if value == -(2**31) else str(value)  # -2147483648 is not an int constant in C
+
+
+def float_literal(value: float) -> str:
+    """A float32 value as a C literal that reads back as exactly that value."""
+    text = f"{np.float32(value):.9g}"
+    return text + ("f" if any(mark in text for mark in ".e") else ".0f")
+
+
+def _tensor(graph: Graph, index: int, layout: Layout) -> dict[str, object]:
+    tensor = graph.tensors[index]
+    quantization = tensor.quantization
+    return {
+        "name": _identifier(tensor.name, 31),
+        "dtype": _DTYPES[tensor.dtype],
+        "rank": len(tensor.shape),
+        "shape": ", ".join(map(str, tensor.shape)) or "0",
+        "scale": float_literal(quantization.scale if quantization else 0.0),
+        "zero_point": quantization.zero_point if quantization else 0,
+        "bytes": tensor.nbytes,
+        "offset": layout.places[index].offset,
+    }
+
+
+def _identifier(name: str, limit: int) -> str:
+    """``name`` with everything that could mean something in C replaced; safe in strings and comments."""
+    return re.sub(r"[^A-Za-z0-9_.:-]", "_", name)[:limit] or "_"
