@@ -79,8 +79,8 @@ class Quantization:
 class Tensor:
     """One tensor of the graph.
 
-    ``data`` is a read-only view of the constant's bytes in the model file, with the tensor's shape, or None for
-    activations. ``name`` is untrusted text.
+    ``data`` is a read-only view of the constant's bytes in the model file, with the tensor's shape, or None
+    for activations. ``name`` is untrusted text.
     """
 
     index: int
@@ -230,9 +230,9 @@ Options = (
 class Op:
     """One operator, in execution order.
 
-    ``kind`` is TFLite's builtin name (``CONV_2D``; ``CUSTOM`` ops have their own name, which is untrusted text).
-    ``inputs`` and ``outputs`` index `Graph.tensors`; an absent optional input is -1. ``options`` is None for kinds that
-    have none or that no engine here reads options of.
+    ``kind`` is TFLite's builtin name (``CONV_2D``), or the own name of a custom op, printable and never a
+    builtin one. ``inputs`` and ``outputs`` index `Graph.tensors`; an absent optional input is -1.
+    ``options`` is None for kinds that have none or that no engine here reads options of.
     """
 
     index: int
@@ -250,9 +250,10 @@ class Op:
 class Graph:
     """One model: tensors, ops in execution order, and the tensors that are its inputs and outputs.
 
-    What the reader guarantees, so that no later stage has to check: every index is in range; every shape is fully
-    known, positive and of batch 1; every tensor that an op reads is a constant, a graph input, a variable or the
-    output of an earlier op; no tensor is written twice; constants have exactly the bytes their shape needs.
+    What the reader guarantees, so that no later stage has to check: every index is in range; every shape is
+    fully known, positive and of batch 1; every tensor that an op reads is a constant, a graph input, a
+    variable or the output of an earlier op; no tensor is written twice; constants have exactly the bytes
+    their shape needs.
     """
 
     name: str

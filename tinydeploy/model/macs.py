@@ -9,7 +9,7 @@ def op_macs(graph: Graph, op: Op) -> int:
         return 0
     weights = graph.tensors[op.inputs[1]]
     outputs = graph.output_of(op).elements
-    if op.kind == "DEPTHWISE_CONV_2D":  # weights are [1, height, width, channels]: one input channel per output
+    if op.kind == "DEPTHWISE_CONV_2D":  # [1, height, width, channels]: one input channel per output
         return outputs * weights.shape[1] * weights.shape[2]
     return outputs * (weights.elements // weights.shape[0])  # weights are [channels, ...]
 

@@ -1,0 +1,315 @@
+"""Checks of single ops: that shapes, types and quantisation are what the op's definition asks for.
+
+One rule per kind, for the kinds that an engine here compiles; others pass unchecked, since nothing reads them
+further than to say that they are not supported. The formulas are those of TFLite's Prepare functions
+(tensorflow/lite/kernels, tensorflow/lite/micro/kernels).
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from tinydeploy.errors import ModelError
+from tinydeploy.model.fit import Case, MisfitError, axis_in, need_rank
+from tinydeploy.model.graph import (
+    ConcatenationOptions,
+    Conv2DOptions,
+    DepthwiseConv2DOptions,
+    FullyConnectedOptions,
+    Op,
+    Padding,
+    PoolOptions,
+    ReducerOptions,
+    SplitOptions,
+    StridedSliceOptions,
+    Tensor,
+)
+from tinydeploy.model.text import shape_text
+
+Shape = tuple[int, ...]
+_AGAIN = "convert the model again"
+
+
+def checks_shapes_of(op: Op) -> bool:
+    """Whether `check_op` derives the op's output shapes, so that those in the file are known to be right."""
+    options = op.options
+    if isinstance(options, StridedSliceOptions):
+        return _slices_plainly(options)
+    return not op.is_custom and op.kind in _RULES
+
+
+def check_op(tensors: tuple[Tensor, ...], op: Op) -> None:
+    """Nothing, where the op's inputs, outputs and options fit together; its indices must be in range.
+
+    Raises:
+        ModelError: They do not.
+    """
+    rule = None if op.is_custom else _RULES.get(op.kind)
+    if rule is None:
+        return
+    try:
+        rule(Case(tensors, op))
+    except MisfitError as error:
+        raise ModelError(f"{op}: {error}", hint=_AGAIN) from None
+
+
+def window_output(size: int, window: int, stride: int, dilation: int, padding: Padding) -> int:
+    """How many positions a window has along a dimension of ``size``; 0 or less where it does not fit."""
+    if padding is Padding.SAME:
+        return -(-size // stride)
+    return (size - (window - 1) * dilation - 1) // stride + 1
+
+
+def _conv_2d(case: Case) -> None:
+    case.arity(2, 3)
+    options = cast("Conv2DOptions", case.op.options)
+    batch, height, width, depth = need_rank(case.data(), 4, "input")
+    weights = case.weights(0, may_be_asymmetric=False)
+    channels, filter_h, filter_w, filter_depth = need_rank(weights, 4, "weights")
+    # Fewer input channels than the input has: a grouped convolution.
+    if depth % filter_depth or channels % (depth // filter_depth):
+        raise MisfitError(f"weights {shape_text(weights.shape)} do not fit {depth} input channels")
+    case.bias(channels)
+    case.per_tensor(case.data(), case.output)
+    case.same_type(case.data(), case.output)
+    out_h = window_output(height, filter_h, options.stride_h, options.dilation_h, options.padding)
+    out_w = window_output(width, filter_w, options.stride_w, options.dilation_w, options.padding)
+    case.yields((batch, out_h, out_w, channels))
+
+
+def _depthwise_conv_2d(case: Case) -> None:
+    case.arity(2, 3)
+    options = cast("DepthwiseConv2DOptions", case.op.options)
+    batch, height, width, depth = need_rank(case.data(), 4, "input")
+    weights = case.weights(3, may_be_asymmetric=False)
+    ones, filter_h, filter_w, channels = need_rank(weights, 4, "weights")
+    if ones != 1 or channels != depth * options.depth_multiplier:
+        raise MisfitError(
+            f"weights {shape_text(weights.shape)} do not fit {depth} input channels "
+            f"and a depth multiplier of {options.depth_multiplier}"
+        )
+    case.bias(channels)
+    case.per_tensor(case.data(), case.output)
+    case.same_type(case.data(), case.output)
+    out_h = window_output(height, filter_h, options.stride_h, options.dilation_h, options.padding)
+    out_w = window_output(width, filter_w, options.stride_w, options.dilation_w, options.padding)
+    case.yields((batch, out_h, out_w, channels))
+
+
+def _fully_connected(case: Case) -> None:
+    case.arity(2, 3)
+    options = cast("FullyConnectedOptions", case.op.options)
+    if options.shuffled_weights:
+        raise MisfitError("shuffled weights are not supported")
+    source, weights = case.data(), case.weights(0, may_be_asymmetric=True)
+    units, depth = need_rank(weights, 2, "weights")
+    if source.elements % depth or (options.keep_num_dims and source.shape[-1:] != (depth,)):
+        raise MisfitError(
+            f"weights {shape_text(weights.shape)} do not fit the input {shape_text(source.shape)}"
+        )
+    case.bias(units)
+    case.per_tensor(source, case.output)
+    case.same_type(source, case.output)
+    if options.keep_num_dims:
+        case.yields((*source.shape[:-1], units))
+    elif case.output.shape[-1:] != (units,) or case.output.elements != source.elements // depth * units:
+        case.yields((source.elements // depth, units))
+
+
+def _arithmetic(case: Case) -> None:
+    case.arity(2, 2)
+    left, right = case.data(0), case.data(1)
+    case.same_type(left, right, case.output)
+    case.per_tensor(left, right, case.output)
+    rank = max(len(left.shape), len(right.shape))
+    padded = [(1,) * (rank - len(tensor.shape)) + tensor.shape for tensor in (left, right)]
+    if any(a != b and 1 not in (a, b) for a, b in zip(*padded, strict=True)):
+        raise MisfitError(f"{shape_text(left.shape)} and {shape_text(right.shape)} do not broadcast")
+    case.yields([max(a, b) for a, b in zip(*padded, strict=True)])
+
+
+def _pool(case: Case) -> None:
+    case.arity(1, 1)
+    options = cast("PoolOptions", case.op.options)
+    batch, height, width, depth = need_rank(case.data(), 4, "input")
+    case.same_type(case.data(), case.output)
+    case.per_tensor(case.data(), case.output)
+    out_h = window_output(height, options.filter_h, options.stride_h, 1, options.padding)
+    out_w = window_output(width, options.filter_w, options.stride_w, 1, options.padding)
+    case.yields((batch, out_h, out_w, depth))
+
+
+def _mean(case: Case) -> None:
+    case.arity(2, 2)
+    source = case.data()
+    case.same_type(source, case.output)
+    case.per_tensor(source, case.output)
+    axes = set(case.axes(1, len(source.shape)))
+    keep = cast("ReducerOptions", case.op.options).keep_dims
+    sizes = [(1 if i in axes else size) for i, size in enumerate(source.shape) if keep or i not in axes]
+    case.yields(sizes)
+
+
+def _rearrangement(most_inputs: int, *, keeps_order: bool) -> Callable[[Case], None]:
+    """RESHAPE, and SQUEEZE and EXPAND_DIMS, which only add or remove dimensions of 1."""
+
+    def rule(case: Case) -> None:
+        case.arity(1, most_inputs)
+        source, output = case.data(), case.output
+        case.same_type(source, output)
+        kept = [[size for size in tensor.shape if size != 1] for tensor in (source, output)]
+        if source.elements != output.elements or (keeps_order and kept[0] != kept[1]):
+            raise MisfitError(f"cannot turn {shape_text(source.shape)} into {shape_text(output.shape)}")
+
+    return rule
+
+
+def _elementwise(*, changes_type: bool = False) -> Callable[[Case], None]:
+    """One input, one output of its shape."""
+
+    def rule(case: Case) -> None:
+        case.arity(1, 1)
+        source = case.data()
+        if not changes_type:
+            case.same_type(source, case.output)
+        case.per_tensor(source, case.output)
+        case.yields(source.shape)
+
+    return rule
+
+
+def _pad(case: Case) -> None:
+    case.arity(2, 2)
+    source, rank = case.data(), len(case.data().shape)
+    case.same_type(source, case.output)
+    case.per_tensor(source, case.output)
+    paddings = case.parameter(1)
+    if case.data(1).shape != (rank, 2) or min(paddings) < 0:
+        raise MisfitError(f"paddings {paddings} do not fit {shape_text(source.shape)}")
+    case.yields([size + paddings[2 * i] + paddings[2 * i + 1] for i, size in enumerate(source.shape)])
+
+
+def _concatenation(case: Case) -> None:
+    if not case.inputs:
+        raise MisfitError("no inputs")
+    case.arity(1, len(case.inputs))
+    parts = [case.data(position) for position in range(len(case.inputs))]
+    case.same_type(*parts, case.output)
+    case.per_tensor(*parts, case.output)
+    first = parts[0].shape
+    axis = axis_in(cast("ConcatenationOptions", case.op.options).axis, len(first))
+    for part in parts:
+        if (
+            len(part.shape) != len(first)
+            or part.shape[:axis] + part.shape[axis + 1 :] != first[:axis] + first[axis + 1 :]
+        ):
+            raise MisfitError(f"{shape_text(part.shape)} does not join {shape_text(first)} along axis {axis}")
+    case.yields([*first[:axis], sum(part.shape[axis] for part in parts), *first[axis + 1 :]])
+
+
+def _transpose(case: Case) -> None:
+    case.arity(2, 2)
+    source = case.data()
+    case.same_type(source, case.output)
+    order = case.parameter(1)
+    if sorted(order) != list(range(len(source.shape))):
+        raise MisfitError(f"{order} is not a permutation of {len(source.shape)} dimensions")
+    case.yields([source.shape[axis] for axis in order])
+
+
+def _slices_plainly(options: StridedSliceOptions) -> bool:
+    return not (options.ellipsis_mask or options.new_axis_mask or options.offset)
+
+
+def _strided_slice(case: Case) -> None:
+    case.arity(4, 4)
+    source = case.data()
+    case.same_type(source, case.output)
+    options = cast("StridedSliceOptions", case.op.options)
+    begin, end, strides = case.parameter(1), case.parameter(2), case.parameter(3)
+    if not len(begin) == len(end) == len(strides):
+        raise MisfitError(f"{len(begin)} begins, {len(end)} ends and {len(strides)} strides")
+    if not _slices_plainly(options):
+        return  # TensorFlow Lite Micro ignores these options; an engine has to refuse them.
+    if len(begin) != len(source.shape):
+        raise MisfitError(f"{len(begin)} begins for {shape_text(source.shape)}")
+    case.yields(_sliced(source.shape, begin, end, strides, options))
+
+
+def _sliced(
+    shape: Shape, begin: list[int], end: list[int], strides: list[int], options: StridedSliceOptions
+) -> list[int]:
+    """The output shape of a slice, by Python's rules for ``[begin:end:stride]``, which are TFLite's."""
+    sizes = []
+    for i, size in enumerate(shape):
+        if strides[i] == 0:
+            raise MisfitError("a stride is 0")
+        if options.shrink_axis_mask >> i & 1:
+            if not options.begin_mask >> i & 1 and not -size <= begin[i] < size:
+                raise MisfitError(f"index {begin[i]} of a dimension of {size}")
+            continue
+        start = None if options.begin_mask >> i & 1 else begin[i]
+        stop = None if options.end_mask >> i & 1 else end[i]
+        sizes.append(len(range(*slice(start, stop, strides[i]).indices(size))))
+    return sizes
+
+
+def _expand_dims(case: Case) -> None:
+    case.arity(2, 2)
+    case.axes(1, len(case.output.shape))
+    _rearrangement(2, keeps_order=True)(case)
+
+
+def _resize_nearest_neighbor(case: Case) -> None:
+    case.arity(2, 2)
+    source, size = case.data(), case.parameter(1)
+    case.same_type(source, case.output)
+    batch, _, _, depth = need_rank(source, 4, "input")
+    if len(size) != 2:
+        raise MisfitError(f"{len(size)} sizes, expected height and width")
+    case.yields((batch, size[0], size[1], depth))
+
+
+def _split(case: Case) -> None:
+    if len(case.inputs) != 2:
+        raise MisfitError(f"{len(case.inputs)} inputs, expected 2")
+    source, count = case.data(1), cast("SplitOptions", case.op.options).num_splits
+    axes = case.axes(0, len(source.shape))
+    if len(axes) != 1 or count != len(case.outputs) or source.shape[axes[0]] % count:
+        raise MisfitError(
+            f"{shape_text(source.shape)} into {count} parts along {axes}, {len(case.outputs)} outputs"
+        )
+    sizes = [size // count if i == axes[0] else size for i, size in enumerate(source.shape)]
+    for output in case.outputs:
+        case.same_type(source, output)
+        case.yields(sizes, output)
+
+
+_RULES: dict[str, Callable[[Case], None]] = {
+    "ADD": _arithmetic,
+    "AVERAGE_POOL_2D": _pool,
+    "CONCATENATION": _concatenation,
+    "CONV_2D": _conv_2d,
+    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "DEQUANTIZE": _elementwise(changes_type=True),
+    "EXPAND_DIMS": _expand_dims,
+    "FULLY_CONNECTED": _fully_connected,
+    "HARD_SWISH": _elementwise(),
+    "LEAKY_RELU": _elementwise(),
+    "LOGISTIC": _elementwise(),
+    "MAX_POOL_2D": _pool,
+    "MEAN": _mean,
+    "MUL": _arithmetic,
+    "PAD": _pad,
+    "QUANTIZE": _elementwise(changes_type=True),
+    "RELU": _elementwise(),
+    "RELU6": _elementwise(),
+    "RESHAPE": _rearrangement(2, keeps_order=False),
+    "RESIZE_NEAREST_NEIGHBOR": _resize_nearest_neighbor,
+    "SOFTMAX": _elementwise(),
+    "SPLIT": _split,
+    "SQUEEZE": _rearrangement(1, keeps_order=True),
+    "STRIDED_SLICE": _strided_slice,
+    "SUB": _arithmetic,
+    "TANH": _elementwise(),
+    "TRANSPOSE": _transpose,
+}
