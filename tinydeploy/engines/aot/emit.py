@@ -18,6 +18,9 @@ from tinydeploy.model.macs import graph_macs, op_macs
 from tinydeploy.model.text import shape_text
 from tinydeploy.templates import render
 
+_LINE_WIDTH = 100
+"""Characters of array values a line, before the indent."""
+
 _DTYPES = {
     DType.FLOAT32: "TD_FLOAT32",
     DType.INT8: "TD_INT8",
@@ -133,9 +136,7 @@ def _address(operand: Operand, layout: Layout) -> str:
 
 def _reads_inputs(program: Program, layout: Layout) -> bool:
     return any(
-        layout.places[operand.tensor].memory is Memory.INPUT
-        for _, call in _calls(program)
-        for operand in call.inputs
+        layout.places[operand.tensor].memory is Memory.INPUT for _, call in _calls(program) for operand in call.inputs
     )
 
 
@@ -150,7 +151,7 @@ def _fields(parameters: Mapping[str, Parameter], prefix: str = "") -> Iterator[s
             yield f".{name} = {_value(value, prefix + name)},"
 
 
-def _value(value: int | float | str | Array | tuple[int, ...], name: str) -> str:
+def _value(value: float | str | Array | tuple[int, ...], name: str) -> str:
     match value:
         case Array():
             return name
@@ -164,16 +165,17 @@ def _value(value: int | float | str | Array | tuple[int, ...], name: str) -> str
 
 def _array(name: str, values: npt.NDArray[np.generic]) -> dict[str, object]:
     flat = values.reshape(-1)
-    text = (float_literal(v) for v in flat.tolist()) if flat.dtype.kind == "f" else map(_int_literal, flat.tolist())
-    body = textwrap.fill(
-        ", ".join(text), width=110, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
-    )
+    literals = [float_literal(v) for v in flat.tolist()] if flat.dtype.kind == "f" else _int_literals(flat)
+    per_line = max(1, _LINE_WIDTH // (max(map(len, literals)) + 2))
+    lines = (", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line))
+    body = ",\n".join(" " * 8 + line for line in lines)
     ctype = {"f": "float"}.get(flat.dtype.kind, f"{flat.dtype.name}_t")
     return {"ctype": ctype, "name": name, "length": " * ".join(map(str, values.shape)) or "1", "body": body}
 
 
-def _int_literal(value: int) -> str:
-    return "INT32_MIN" if value == -(2**31) else str(value)  # -2147483648 is not an int constant in C
+def _int_literals(values: npt.NDArray[np.generic]) -> list[str]:
+    """The values as C literals; INT32_MIN by name, since -2147483648 is not an int in C."""
+    return ["INT32_MIN" if value == -(2**31) else str(value) for value in values.tolist()]
 
 
 def float_literal(value: float) -> str:

@@ -105,9 +105,7 @@ def _roots(graph: Graph, program: Program) -> dict[int, int]:
     return roots
 
 
-def _lifetimes(
-    calls: Sequence[Call], roots: Mapping[int, int], fixed: Mapping[int, Place]
-) -> dict[int, Lifetime]:
+def _lifetimes(calls: Sequence[Call], roots: Mapping[int, int], fixed: Mapping[int, Place]) -> dict[int, Lifetime]:
     """When the memory of each root that has no fixed place is in use."""
     lifetimes: dict[int, Lifetime] = {}
     for step, call in enumerate(calls):
@@ -118,9 +116,7 @@ def _lifetimes(
     return lifetimes
 
 
-def _merge_in_place(
-    graph: Graph, calls: Sequence[Call], roots: dict[int, int], lifetimes: dict[int, Lifetime]
-) -> None:
+def _merge_in_place(graph: Graph, calls: Sequence[Call], roots: dict[int, int], lifetimes: dict[int, Lifetime]) -> None:
     """Gives outputs the memory of an input that dies in the same call, where the kernel's contract allows it."""
     for step, call in enumerate(calls):
         target = roots[call.output.tensor]

@@ -23,7 +23,7 @@ class Array:
         return self.values.nbytes
 
 
-Parameter = int | float | str | Array | tuple[int, ...] | Mapping[str, "Parameter"]
+Parameter = float | str | Array | tuple[int, ...] | Mapping[str, "Parameter"]
 """A field of a kernel's parameter struct: a number, a C constant by name, an array, a short vector, a nested struct."""
 
 

@@ -54,9 +54,7 @@ def lower_conv_2d(graph: Graph, op: Op) -> Layer:
         "input_zero_point": _quantization(source).zero_point,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(
-            _channel_multipliers(source, weights, output), options.activation, output
-        ),
+        "output_stage": output_stage(_channel_multipliers(source, weights, output), options.activation, output),
     }
     return _one_call(op, "conv_2d", parameters)
 
@@ -72,9 +70,7 @@ def lower_depthwise_conv_2d(graph: Graph, op: Op) -> Layer:
         "input_zero_point": _quantization(source).zero_point,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(
-            _channel_multipliers(source, weights, output), options.activation, output
-        ),
+        "output_stage": output_stage(_channel_multipliers(source, weights, output), options.activation, output),
     }
     return _one_call(op, "depthwise_conv_2d", parameters)
 
@@ -91,9 +87,7 @@ def lower_fully_connected(graph: Graph, op: Op) -> Layer:
         "output_depth": weights.elements // depth,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(
-            _fully_connected_multipliers(source, weights, output), options.activation, output
-        ),
+        "output_stage": output_stage(_fully_connected_multipliers(source, weights, output), options.activation, output),
     }
     return _one_call(op, "fully_connected", parameters)
 

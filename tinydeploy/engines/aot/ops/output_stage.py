@@ -9,9 +9,7 @@ from tinydeploy.engines.aot.program import Array, Parameter
 from tinydeploy.model.graph import Activation, Tensor
 
 
-def output_stage(
-    multipliers: Sequence[Multiplier], activation: Activation, output: Tensor
-) -> dict[str, Parameter]:
+def output_stage(multipliers: Sequence[Multiplier], activation: Activation, output: Tensor) -> dict[str, Parameter]:
     """The fields of ``struct td_output_stage``; ``multipliers`` holds one for all channels, or one for each."""
     assert output.quantization is not None
     low, high = activation_range(activation, output)
