@@ -155,7 +155,8 @@ def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> npt.NDArray[np.i
     bias = graph.input_of(op, 2)
     start = np.zeros(len(rows), np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
     zero_point = _quantization(tensor_at(graph, op, 0)).zero_point
-    return start.reshape(-1) - zero_point * rows.sum(axis=1, dtype=np.int64)
+    folded: npt.NDArray[np.int64] = start.reshape(-1) - zero_point * rows.sum(axis=1, dtype=np.int64)
+    return folded
 
 
 def _accumulators_fit(graph: Graph, op: Op) -> bool:
