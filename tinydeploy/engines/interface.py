@@ -41,7 +41,7 @@ class EnginePlan:
 
     Memory is in bytes. ``arena_bytes`` includes ``scratch_bytes``, the working memory of kernels at the peak;
     ``lower_bound_bytes`` is what no placement can go below. ``constant_bytes`` is the model's share of the flash, of
-    which ``layer_constant_bytes`` is each op's. ``code_bytes`` estimates the firmware's code with the kernels used.
+    which ``layer_constant_bytes`` is each op's; ``layer_arena_bytes`` is what is alive while each runs. ``code_bytes`` estimates the firmware's code with the kernels used.
     ``generate`` makes the code; it is pure.
     """
 
@@ -55,6 +55,7 @@ class EnginePlan:
     peak: Peak | None
     constant_bytes: int
     layer_constant_bytes: tuple[int, ...]
+    layer_arena_bytes: tuple[int, ...]
     code_bytes: int
     generate: Callable[[], ModelCode]
 

@@ -37,6 +37,7 @@ class AotEngine:
             peak=None if layout.peak_op is None else Peak(op=layout.peak_op, tensors=layout.peak_tensors),
             constant_bytes=constant_bytes(graph, program),
             layer_constant_bytes=tuple(layer_constant_bytes(graph, (layer,)) for layer in program.layers),
+            layer_arena_bytes=layout.live_bytes,
             code_bytes=_CODE_BYTES,
             generate=lambda: _generate(graph, program, layout),
         )

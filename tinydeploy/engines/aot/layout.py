@@ -36,6 +36,7 @@ class Layout:
 
     ``places`` has every tensor that a call touches and every graph input and output. ``peak_op`` is the op at which
     the arena is fullest, and ``peak_tensors`` those that are in it then; None and empty without an arena.
+    ``live_bytes`` says for each op how much of the arena is needed while it runs.
     """
 
     places: Mapping[int, Place]
@@ -43,6 +44,7 @@ class Layout:
     output_bytes: int
     arena_bytes: int
     lower_bound_bytes: int
+    live_bytes: tuple[int, ...]
     peak_op: int | None
     peak_tensors: tuple[int, ...]
 
@@ -82,6 +84,7 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
         output_bytes=output_bytes,
         arena_bytes=placement.arena_bytes,
         lower_bound_bytes=placement.lower_bound_bytes,
+        live_bytes=_live_bytes(program, buffers),
         peak_op=steps[peak][0] if owners else None,
         peak_tensors=tuple(o for o in owners if lifetimes[o][0] <= peak <= lifetimes[o][1]),
     )
@@ -114,6 +117,17 @@ def _lifetimes(calls: Sequence[Call], roots: Mapping[int, int], fixed: Mapping[i
             if root not in fixed:
                 lifetimes[root] = (lifetimes.get(root, (step, step))[0], step)
     return lifetimes
+
+
+def _live_bytes(program: Program, buffers: Sequence[Buffer]) -> tuple[int, ...]:
+    """What is alive while each op runs; at its fullest call where it has several, 0 where it has none."""
+    live, step = [], 0
+    for layer in program.layers:
+        steps = range(step, step + len(layer.calls))
+        step = steps.stop
+        needs = (sum(b.aligned_bytes for b in buffers if b.first <= now <= b.last) for now in steps)
+        live.append(max(needs, default=0))
+    return tuple(live)
 
 
 def _merge_in_place(graph: Graph, calls: Sequence[Call], roots: dict[int, int], lifetimes: dict[int, Lifetime]) -> None:
