@@ -71,8 +71,8 @@ def require_fit(plan: Plan) -> None:
     for kind, budget in (("RAM", plan.ram), ("flash", plan.flash)):
         if budget.free_bytes < 0:
             raise FitError(
-                f"{printable(plan.graph.name)} does not fit on {plan.board.id}: {budget.used_bytes:,} B of {kind} needed, "
-                f"{budget.available_bytes:,} B there ({-budget.free_bytes:,} B short)",
+                f"{printable(plan.graph.name)} does not fit on {plan.board.id}: {budget.used_bytes:,} B of {kind} "
+                f"needed, {budget.available_bytes:,} B there ({-budget.free_bytes:,} B short)",
                 where={
                     kind: " + ".join(f"{name} {size:,} B" for name, size in budget.uses.items()),
                     **(_peak_facts(plan) if kind == "RAM" else {}),

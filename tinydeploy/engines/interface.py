@@ -40,9 +40,9 @@ class EnginePlan:
     """What an engine decided about a graph.
 
     Memory is in bytes. ``arena_bytes`` includes ``scratch_bytes``, the working memory of kernels at the peak;
-    ``lower_bound_bytes`` is what no placement can go below. ``constant_bytes`` is the model's share of the flash, of
-    which ``layer_constant_bytes`` is each op's; ``layer_arena_bytes`` is what is alive while each runs. ``code_bytes`` estimates the firmware's code with the kernels used.
-    ``generate`` makes the code; it is pure.
+    ``lower_bound_bytes`` is what no placement can go below; ``layer_arena_bytes`` is what is alive while each op runs.
+    ``constant_bytes`` is the model's share of the flash, of which ``layer_constant_bytes`` is each op's. ``code_bytes``
+    estimates the firmware's code with the kernels used. ``generate`` makes the code; it is pure.
     """
 
     engine: str

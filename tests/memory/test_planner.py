@@ -1,0 +1,55 @@
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinydeploy.memory.planner import ALIGNMENT, Buffer, align, place
+
+
+@st.composite
+def buffers(draw):
+    first = draw(st.integers(0, 12))
+    return Buffer(nbytes=draw(st.integers(1, 5000)), first=first, last=first + draw(st.integers(0, 6)))
+
+
+@given(st.lists(buffers(), max_size=12))
+def test_buffers_that_are_alive_together_never_overlap_and_all_lie_in_the_arena(some):
+    placement = place(some)
+    spans = [(o, o + b.nbytes, b) for o, b in zip(placement.offsets, some, strict=True)]
+    for (begin_a, end_a, a), (begin_b, end_b, b) in itertools.combinations(spans, 2):
+        assert not a.overlaps(b) or end_a <= begin_b or end_b <= begin_a
+    assert all(offset % ALIGNMENT == 0 for offset in placement.offsets)
+    assert placement.arena_bytes == max((align(end) for _, end, _ in spans), default=0)
+    assert placement.arena_bytes >= placement.lower_bound_bytes
+
+
+@given(st.lists(buffers(), min_size=1, max_size=12))
+def test_the_lower_bound_is_the_fullest_step(some):
+    placement = place(some)
+    live = {
+        step: sum(align(b.nbytes) for b in some if b.first <= step <= b.last)
+        for step in range(min(b.first for b in some), max(b.last for b in some) + 1)
+    }
+    assert placement.lower_bound_bytes == max(live.values()) == live[placement.peak_step]
+
+
+def test_the_same_buffers_are_always_placed_alike():
+    some = [Buffer(nbytes=37 * i % 1000 + 1, first=i % 7, last=i % 7 + i % 4) for i in range(30)]
+    assert place(some) == place(some)
+
+
+def test_a_greedy_order_that_wastes_memory_is_improved_upon():
+    some = [
+        Buffer(nbytes=640, first=2, last=3),
+        Buffer(nbytes=480, first=0, last=1),
+        Buffer(nbytes=320, first=1, last=2),
+        Buffer(nbytes=160, first=3, last=4),
+        Buffer(nbytes=800, first=4, last=5),
+    ]
+    placement = place(some)
+    assert placement.arena_bytes == placement.lower_bound_bytes
+
+
+def test_nothing_to_place_needs_no_arena():
+    placement = place([])
+    assert (placement.offsets, placement.arena_bytes, placement.lower_bound_bytes) == ((), 0, 0)
