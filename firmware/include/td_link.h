@@ -1,0 +1,17 @@
+/* What a port calls for its serial line. Both may be called from interrupts, but their calls must not overlap, neither
+ * with each other nor with a held td_port_lock(). Before td_runner_run() has set up the model, what is received is
+ * dropped and nothing is sent: the host repeats itself. */
+#ifndef TD_LINK_H
+#define TD_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Takes what has arrived; any number of bytes at a time. At most about 100 instructions per byte, more where a frame
+ * ends. Input data are written to their buffer as they arrive. */
+void td_link_receive(const uint8_t *bytes, size_t size);
+
+/* The next byte to send, or -1 where there is none for now. Encodes as it goes: there is no buffer to fill. */
+int td_link_transmit(void);
+
+#endif

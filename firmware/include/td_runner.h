@@ -1,0 +1,9 @@
+/* The main program of a deployed model. It owns all of the link's and the buffers' memory, statically. */
+#ifndef TD_RUNNER_H
+#define TD_RUNNER_H
+
+/* Starts the model and then computes one input after the other, for ever; sleeps where there is none. Call it from
+ * main() after td_port_init(). A model that cannot be started computes nothing, but the link says so. */
+void td_runner_run(void);
+
+#endif
