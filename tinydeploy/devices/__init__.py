@@ -1,0 +1,1 @@
+"""Starting and finding devices: serial ports, and emulators that have one."""

@@ -1,0 +1,1 @@
+"""The serial protocol, host side; docs/protocol.md is the contract."""

@@ -1,0 +1,1 @@
+"""What the user gets to see: text and JSON."""
