@@ -131,9 +131,7 @@ def to_int8(images: Images, flatbuffer: bytes) -> Quantized:
 
 def litert(flatbuffer: bytes) -> Callable[[Quantized], Quantized]:
     """One inference by LiteRT's reference kernels."""
-    interpreter = Interpreter(
-        model_content=flatbuffer, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-    )
+    interpreter = Interpreter(model_content=flatbuffer, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
