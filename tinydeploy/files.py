@@ -1,11 +1,12 @@
 """The only place that writes files, and the one that knows where the project's own data are."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import platformdirs
@@ -63,6 +64,15 @@ def write_tree(folder: Path, tree: Mapping[PurePosixPath, bytes]) -> None:
         path = folder / relative
         if not (path.is_file() and path.read_bytes() == content):
             write_file(path, content)
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Keeps every other process that asks for the same name waiting, until the block ends or this process does."""
+    key = hashlib.sha256(name.encode()).hexdigest()[:32]
+    with (cache_dir("locks") / key).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def tree_digest(tree: Mapping[PurePosixPath, bytes]) -> bytes:

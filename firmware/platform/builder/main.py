@@ -1,0 +1,85 @@
+"""How the firmware is built: the Arm GCC on the PATH, the project's own linker script, nothing else.
+
+The firmware is compiled for size; kernels, where the time goes, for speed.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+
+from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
+
+env = DefaultEnvironment()
+board = env.BoardConfig()
+
+if shutil.which("arm-none-eabi-gcc", path=env["ENV"]["PATH"]) is None:
+    sys.stderr.write("Error: arm-none-eabi-gcc is not on the PATH (Debian: gcc-arm-none-eabi)\n")
+    env.Exit(1)
+
+cpu = board.get("build.cpu_flags")
+firmware = os.path.join("$PROJECT_DIR", "firmware")
+
+env.Replace(
+    AR="arm-none-eabi-ar",
+    AS="arm-none-eabi-as",
+    CC="arm-none-eabi-gcc",
+    CXX="arm-none-eabi-g++",
+    LINK="arm-none-eabi-gcc",
+    OBJCOPY="arm-none-eabi-objcopy",
+    RANLIB="arm-none-eabi-ranlib",
+    SIZETOOL="arm-none-eabi-size",
+    PROGNAME="firmware",
+    PROGSUFFIX=".elf",
+    # PlatformIO reports flash and RAM from these sections of `size -A`; they are the ones of linker.ld.
+    SIZEPROGREGEXP=r"^(?:\.vectors|\.text|\.td_model|\.rodata|\.ARM\.exidx|\.data)\s+(\d+).*",
+    SIZEDATAREGEXP=r"^(?:\.stack|\.data|\.bss)\s+(\d+).*",
+    SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
+    SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
+    LDSCRIPT_PATH=os.path.join("$PROJECT_DIR", "linker.ld"),
+)
+env.Append(
+    ASPPFLAGS=["-x", "assembler-with-cpp"],
+    CPPPATH=["$PROJECT_INCLUDE_DIR", *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m"))],
+    CCFLAGS=[
+        *cpu,
+        "-Os",
+        "-g",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-Wshadow",
+        "-Werror",
+    ],
+    CFLAGS=["-std=c99", "-Wstrict-prototypes"],
+    LINKFLAGS=[
+        *cpu,
+        "-nostartfiles",
+        "--specs=nano.specs",
+        "-Wl,--gc-sections",
+        "-Wl,--fatal-warnings",
+        "-Wl,-Map=" + os.path.join("$BUILD_DIR", "firmware.map"),
+    ],
+    LIBS=["c", "gcc"],
+)
+
+kernels = env.Clone()
+kernels["CCFLAGS"] = ["-O2" if flag == "-Os" else flag for flag in env["CCFLAGS"]]
+
+for part, builder in (("src", env), ("ports", env), ("kernels", kernels)):
+    builder.BuildSources(os.path.join("$BUILD_DIR", "firmware", part), os.path.join(firmware, part))
+
+program = env.BuildProgram()
+env.Depends(program, env.File(os.path.join("$PROJECT_DIR", "linker.ld")))
+Default(program)
+
+emulator = [board.get("build.emulator.program"), *board.get("build.emulator.args"), "-serial", "pty"]
+AlwaysBuild(
+    env.Alias(
+        "upload",
+        program,
+        env.VerboseAction(shlex.join(emulator) + " -kernel $SOURCE", "Running $SOURCE in the emulator; Ctrl-C ends it"),
+    )
+)

@@ -1,0 +1,83 @@
+/* From reset to main(): vector table, memory, floating-point unit, painted stack. */
+#include <stdint.h>
+
+#include "td_config.h"
+#include "td_cortex_m.h"
+#include "td_port.h"
+#include "td_stack.h"
+
+#define VTOR 0xE000ED08u
+#define CPACR 0xE000ED88u
+#define CPACR_FPU_FULL (0xFu << 20) /* CP10 and CP11: floating point and MVE */
+
+typedef void td_vector(void);
+
+/* Entries that are not named stay empty: their lines are never enabled. */
+struct td_vectors {
+    uint32_t *stack;
+    td_vector *exception[15];
+    td_vector *irq[TD_IRQS];
+};
+
+/* linker.ld */
+extern uint32_t td_data_start[], td_data_end[], td_bss_start[], td_bss_end[];
+extern const uint32_t td_data_load[];
+
+int main(void);
+void td_reset(void);
+
+/* No fault can be repaired here. After the reset the host gets no reply to what it asked, and can ask again.
+ * A stack that has left RAM cannot take this exception any more: the core locks up, and the host sees silence. */
+static void td_fault(void)
+{
+    td_port_reset();
+}
+
+extern const struct td_vectors td_vectors;
+__attribute__((section(".vectors"), used)) const struct td_vectors td_vectors = {
+    .stack = td_stack_top,
+    .exception = {
+        [0] = td_reset,
+        [1] = td_fault, /* NMI */
+        [2] = td_fault, /* HardFault, and every configurable fault while it is not enabled */
+        [3] = td_fault, /* MemManage */
+        [4] = td_fault, /* BusFault */
+        [5] = td_fault, /* UsageFault */
+        [6] = td_fault, /* SecureFault */
+    },
+    .irq = {
+        [TD_UART_RX_IRQ] = td_uart_isr,
+#if TD_UART_TX_IRQ != TD_UART_RX_IRQ
+        [TD_UART_TX_IRQ] = td_uart_isr,
+#endif
+    },
+};
+
+static void enable_core_features(void)
+{
+#if __ARM_ARCH_ISA_THUMB == 2 /* Armv6-M has neither register */
+    *td_register(VTOR) = (uint32_t)(uintptr_t)&td_vectors;
+#endif
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+    *td_register(CPACR) |= CPACR_FPU_FULL;
+    __asm__ volatile("dsb\n isb" ::: "memory");
+#endif
+#if __ARM_ARCH >= 8 && defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
+    __asm__ volatile("msr msplim, %0" : : "r"(td_stack_bottom)); /* overflow faults at once */
+#endif
+}
+
+void td_reset(void)
+{
+    td_stack_paint();
+    enable_core_features();
+    const uint32_t *from = td_data_load;
+    for (uint32_t *to = td_data_start; to < td_data_end;) {
+        *to++ = *from++;
+    }
+    for (uint32_t *word = td_bss_start; word < td_bss_end;) {
+        *word++ = 0;
+    }
+    main();
+    td_port_reset();
+}
