@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "pytest_plugin": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
+    "bench": "link boards errors",
     "verify": "link model process files errors",
     "link": "model errors",
     "devices": "boards build process files errors",
