@@ -1,4 +1,4 @@
-"""What tests share. Folders of tests have no packages: file names are unique, and tests/ itself can be imported from."""
+"""What tests share. Folders of tests are no packages: file names are unique, and modules in tests/ can be imported."""
 
 import os
 from collections.abc import Callable

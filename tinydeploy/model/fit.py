@@ -26,9 +26,7 @@ class Case:
     def arity(self, least: int, most: int) -> None:
         """Checks the number of inputs, and that there is one output."""
         if not least <= len(self.inputs) <= most:
-            raise MisfitError(
-                f"{len(self.inputs)} inputs, expected {least if least == most else f'{least} to {most}'}"
-            )
+            raise MisfitError(f"{len(self.inputs)} inputs, expected {least if least == most else f'{least} to {most}'}")
         if len(self.outputs) != 1:
             raise MisfitError(f"{len(self.outputs)} outputs, expected 1")
 
@@ -63,9 +61,7 @@ class Case:
         tensor = tensor or self.output
         if tensor.shape != tuple(expected):
             shown = shape_text(tuple(expected))
-            raise MisfitError(
-                f"output {tensor_label(tensor)} is {shape_text(tensor.shape)}, expected {shown}"
-            )
+            raise MisfitError(f"output {tensor_label(tensor)} is {shape_text(tensor.shape)}, expected {shown}")
 
     def same_type(self, *tensors: Tensor) -> None:
         """Checks that all have one element type."""
@@ -79,9 +75,7 @@ class Case:
             if tensor.dtype not in {DType.INT8, DType.UINT8, DType.INT16}:
                 continue
             if tensor.quantization is None:
-                raise MisfitError(
-                    f"{tensor_label(tensor)} is {tensor.dtype.value} without a scale and zero point"
-                )
+                raise MisfitError(f"{tensor_label(tensor)} is {tensor.dtype.value} without a scale and zero point")
             if tensor.quantization.per_channel:
                 raise MisfitError(f"{tensor_label(tensor)} is quantised per channel, expected per tensor")
 
@@ -93,9 +87,7 @@ class Case:
             if quantization is None:
                 raise MisfitError(f"weights {tensor_label(weights)} have no scale")
             if quantization.per_channel and quantization.axis != channel_axis:
-                raise MisfitError(
-                    f"weights are quantised along axis {quantization.axis}, expected {channel_axis}"
-                )
+                raise MisfitError(f"weights are quantised along axis {quantization.axis}, expected {channel_axis}")
             symmetric = weights.dtype is not DType.INT8 or not any(quantization.zero_points)
             # The kernels leave this zero point out; outputs would be wrong without a word.
             if not (symmetric or (may_be_asymmetric and not quantization.per_channel)):
@@ -119,7 +111,5 @@ def axis_in(axis: int, rank: int) -> int:
 def need_rank(tensor: Tensor, rank: int, what: str) -> tuple[int, ...]:
     """The tensor's shape, which must have ``rank`` dimensions."""
     if len(tensor.shape) != rank:
-        raise MisfitError(
-            f"{what} {tensor_label(tensor)} is {shape_text(tensor.shape)}, expected {rank} dimensions"
-        )
+        raise MisfitError(f"{what} {tensor_label(tensor)} is {shape_text(tensor.shape)}, expected {rank} dimensions")
     return tensor.shape

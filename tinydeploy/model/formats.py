@@ -18,9 +18,7 @@ class _Format:
 _FORMATS = (
     _Format(prefix=b"\x89HDF\r\n\x1a\n", name="HDF5 (Keras .h5)"),
     _Format(prefix=b"PK\x03\x04", name="a zip archive (.keras, PyTorch or npz)"),
-    _Format(
-        prefix=b"version https://git-lfs", name="a Git LFS pointer", hint="fetch the real file: git lfs pull"
-    ),
+    _Format(prefix=b"version https://git-lfs", name="a Git LFS pointer", hint="fetch the real file: git lfs pull"),
     _Format(prefix=b"<!DOCTYPE", name="a web page", hint="download the file itself, not the page about it"),
     _Format(prefix=b"<html", name="a web page", hint="download the file itself, not the page about it"),
     _Format(prefix=b"\x7fELF", name="an ELF program", hint="give the .tflite that went into it"),
@@ -46,7 +44,5 @@ def check_identifier(data: bytes) -> None:
         if data.startswith(known.prefix):
             raise ModelError(f"{summary}; looks like {known.name})", hint=known.hint)
     if b"alignas" in data[:4096] or b"unsigned char" in data[:4096]:
-        raise ModelError(
-            f"{summary}; looks like C source)", hint="give the .tflite that the array was made from"
-        )
+        raise ModelError(f"{summary}; looks like C source)", hint="give the .tflite that the array was made from")
     raise ModelError(f"{summary} in its {len(data):,} bytes)", hint="give a .tflite file")

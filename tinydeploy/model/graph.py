@@ -29,6 +29,14 @@ class DType(enum.Enum):
         """Bytes of one element."""
         return self.numpy.itemsize
 
+    @property
+    def integer_range(self) -> tuple[int, int]:
+        """The lowest and the highest value; (0, 1) for BOOL. Not for floats."""
+        if self is DType.BOOL:
+            return 0, 1
+        limits = np.iinfo(self.value.lower())
+        return int(limits.min), int(limits.max)
+
 
 class Padding(enum.Enum):
     """TFLite's two padding schemes."""

@@ -10,8 +10,8 @@ _SHOWN = 6
 def require_integer(graph: Graph) -> None:
     """Nothing, where no op computes with floats.
 
-    Floats are allowed at the ends: a graph input that only QUANTIZE ops read, a graph output that a DEQUANTIZE op
-    writes. Whether an engine can do those is its own question.
+    Floats are allowed at the ends: a graph input that only QUANTIZE ops read, a graph output that a DEQUANTIZE
+    op writes. Whether an engine can do those is its own question.
 
     Raises:
         ModelError: The model is a float or a dynamic-range one; lists the tensors.
@@ -19,22 +19,14 @@ def require_integer(graph: Graph) -> None:
     found: dict[int, Op] = {}
     for op in graph.ops:
         for index in (*op.inputs, *op.outputs):
-            if (
-                index >= 0
-                and graph.tensors[index].dtype is DType.FLOAT32
-                and not _is_an_end(graph, op, index)
-            ):
+            if index >= 0 and graph.tensors[index].dtype is DType.FLOAT32 and not _is_an_end(graph, op, index):
                 found.setdefault(index, op)
     if not found:
         return
     rows = [f"{_described(graph.tensors[index])}, {op}" for index, op in list(found.items())[:_SHOWN]]
     if len(found) > _SHOWN:
         rows.append(f"and {len(found) - _SHOWN} more")
-    kind = (
-        "a dynamic-range model: int8 weights, but float"
-        if _has_integer_weights(graph)
-        else "a float model: float"
-    )
+    kind = "a dynamic-range model: int8 weights, but float" if _has_integer_weights(graph) else "a float model: float"
     raise ModelError(
         f"{graph.name} is {kind} tensors where ops compute ({len(found)} of {len(graph.tensors)})",
         where={"floats": "\n".join(rows)},
@@ -43,9 +35,7 @@ def require_integer(graph: Graph) -> None:
 
 
 def _is_an_end(graph: Graph, op: Op, index: int) -> bool:
-    return (op.kind == "QUANTIZE" and index in graph.inputs) or (
-        op.kind == "DEQUANTIZE" and index in graph.outputs
-    )
+    return (op.kind == "QUANTIZE" and index in graph.inputs) or (op.kind == "DEQUANTIZE" and index in graph.outputs)
 
 
 def _has_integer_weights(graph: Graph) -> bool:

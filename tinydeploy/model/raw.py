@@ -203,9 +203,7 @@ class _Decoder:
             table = subgraph.Operators(index)
             kind, is_custom = codes[table.OpcodeIndex()]
             if table.LargeCustomOptionsOffset() > 1:
-                raise ModelError(
-                    f"op {index} {kind} keeps its options outside the flatbuffer, which is not supported"
-                )
+                raise ModelError(f"op {index} {kind} keeps its options outside the flatbuffer, which is not supported")
             return RawOp(
                 kind=kind,
                 is_custom=is_custom,

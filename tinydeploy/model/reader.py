@@ -84,9 +84,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
     try:
         check_identifier(data)
         raw = decode(data)
-        used = set(raw.inputs).union(
-            raw.outputs, *(op.inputs for op in raw.ops), *(op.outputs for op in raw.ops)
-        )
+        used = set(raw.inputs).union(raw.outputs, *(op.inputs for op in raw.ops), *(op.outputs for op in raw.ops))
         tensors = tuple(_tensor(index, tensor, index in used) for index, tensor in enumerate(raw.tensors))
         ops = tuple(
             Op(
@@ -120,9 +118,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
 def _not_a_file(path: Path) -> UsageError:
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
-            return UsageError(
-                f"{path} is a SavedModel folder", hint="convert it to a full int8 .tflite first"
-            )
+            return UsageError(f"{path} is a SavedModel folder", hint="convert it to a full int8 .tflite first")
         found = sorted(entry.name for entry in _entries(path) if entry.suffix == ".tflite")
         hint = f"give a file in it: {', '.join(found[:5])}" if found else "give a .tflite file"
         return UsageError(f"{path} is a folder, not a model file", hint=hint)
@@ -147,9 +143,7 @@ def _tensor(index: int, raw: RawTensor, used: bool) -> Tensor:
         shown = _OTHER_DTYPES.get(raw.type_code, f"type {raw.type_code}")
         raise ModelError(f"{label} is {shown}, which is not supported", hint="convert the model to full int8")
     if raw.is_sparse:
-        raise ModelError(
-            f"{label} is sparse, which is not supported", hint="convert the model without sparsity"
-        )
+        raise ModelError(f"{label} is sparse, which is not supported", hint="convert the model without sparsity")
     if raw.is_external:
         raise ModelError(f"{label} keeps its data outside the flatbuffer, which is not supported")
     if len(raw.shape) > _MAX_RANK:
@@ -192,21 +186,13 @@ def _quantization(label: str, raw: RawTensor, dtype: DType) -> Quantization | No
     if len(raw.zero_points) != channels:
         raise ModelError(f"{label} has {channels} scales, but {len(raw.zero_points)} zero points")
     if channels > 1 and not (0 <= raw.axis < len(raw.shape) and raw.shape[raw.axis] == channels):
-        raise ModelError(
-            f"{label} has {channels} scales along axis {raw.axis} of its shape {shape_text(raw.shape)}"
-        )
+        raise ModelError(f"{label} has {channels} scales along axis {raw.axis} of its shape {shape_text(raw.shape)}")
     if not all(math.isfinite(scale) and scale > 0 for scale in raw.scales):
         raise ModelError(f"{label} has a scale that is not a positive number")
-    lowest, highest = integer_range(dtype)
+    lowest, highest = dtype.integer_range
     if not all(lowest <= zero_point <= highest for zero_point in raw.zero_points):
         raise ModelError(f"{label} has a zero point outside the range of {dtype.value}")
     return Quantization(scales=raw.scales, zero_points=raw.zero_points, axis=raw.axis if channels > 1 else 0)
-
-
-def integer_range(dtype: DType) -> tuple[int, int]:
-    """The lowest and the highest value of an integer type."""
-    bits = 8 * dtype.itemsize
-    return (0, 2**bits - 1) if dtype is DType.UINT8 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def _check_batch(raw: RawModel, tensors: tuple[Tensor, ...], ops: tuple[Op, ...]) -> None:
@@ -219,14 +205,10 @@ def _check_batch(raw: RawModel, tensors: tuple[Tensor, ...], ops: tuple[Op, ...]
     for index in raw.inputs:
         shape = tensors[index].shape
         if len(shape) > 1 and shape[0] != 1:
-            raise ModelError(
-                f"input {tensor_label(tensors[index])} has batch size {shape[0]}, not 1", hint=_BATCH_1
-            )
+            raise ModelError(f"input {tensor_label(tensors[index])} has batch size {shape[0]}, not 1", hint=_BATCH_1)
     for tensor in tensors:
         signature = raw.tensors[tensor.index].signature
-        open_batch = (
-            len(signature) == len(tensor.shape) > 0 and tensor.shape[0] == 1 and -1 not in signature[1:]
-        )
+        open_batch = len(signature) == len(tensor.shape) > 0 and tensor.shape[0] == 1 and -1 not in signature[1:]
         if -1 in signature and not open_batch:
             shown = shape_text(tuple(signature)).replace("-1", "?")
             raise ModelError(f"{tensor_label(tensor)} has a shape that is not fixed: {shown}", hint=_BATCH_1)

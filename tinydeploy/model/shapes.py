@@ -103,9 +103,7 @@ def _fully_connected(case: Case) -> None:
     source, weights = case.data(), case.weights(0, may_be_asymmetric=True)
     units, depth = need_rank(weights, 2, "weights")
     if source.elements % depth or (options.keep_num_dims and source.shape[-1:] != (depth,)):
-        raise MisfitError(
-            f"weights {shape_text(weights.shape)} do not fit the input {shape_text(source.shape)}"
-        )
+        raise MisfitError(f"weights {shape_text(weights.shape)} do not fit the input {shape_text(source.shape)}")
     case.bias(units)
     case.per_tensor(source, case.output)
     case.same_type(source, case.output)
@@ -275,9 +273,7 @@ def _split(case: Case) -> None:
     source, count = case.data(1), cast("SplitOptions", case.op.options).num_splits
     axes = case.axes(0, len(source.shape))
     if len(axes) != 1 or count != len(case.outputs) or source.shape[axes[0]] % count:
-        raise MisfitError(
-            f"{shape_text(source.shape)} into {count} parts along {axes}, {len(case.outputs)} outputs"
-        )
+        raise MisfitError(f"{shape_text(source.shape)} into {count} parts along {axes}, {len(case.outputs)} outputs")
     sizes = [size // count if i == axes[0] else size for i, size in enumerate(source.shape)]
     for output in case.outputs:
         case.same_type(source, output)

@@ -25,9 +25,7 @@ def check_wiring(
     _check_indices(len(tensors), ops, inputs, outputs)
     for op in ops:
         if op.kind in _CONTROL_FLOW:
-            raise ModelError(
-                f"{op} runs another graph, which is not supported", hint="convert without control flow"
-            )
+            raise ModelError(f"{op} runs another graph, which is not supported", hint="convert without control flow")
     for index in inputs:
         if tensors[index].is_constant or tensors[index].is_variable:
             raise ModelError(f"graph input {tensor_label(tensors[index])} is not an activation", hint=_AGAIN)
@@ -35,14 +33,10 @@ def check_wiring(
     written = {index for op in ops for index in op.outputs}
     for index in outputs:
         if index not in written:
-            raise ModelError(
-                f"graph output {tensor_label(tensors[index])} is not the output of any op", hint=_AGAIN
-            )
+            raise ModelError(f"graph output {tensor_label(tensors[index])} is not the output of any op", hint=_AGAIN)
 
 
-def _check_indices(
-    count: int, ops: tuple[Op, ...], inputs: tuple[int, ...], outputs: tuple[int, ...]
-) -> None:
+def _check_indices(count: int, ops: tuple[Op, ...], inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
     if not ops:
         raise ModelError("the model has no ops", hint=_AGAIN)
     for what, indices in (("input", inputs), ("output", outputs)):
@@ -59,9 +53,7 @@ def _check_indices(
         bad = [index for index in op.inputs if not -1 <= index < count]
         bad += [index for index in op.outputs if not 0 <= index < count]
         if bad:
-            raise ModelError(
-                f"{op} uses tensor {bad[0]}, which is not one of the {count} tensors", hint=_AGAIN
-            )
+            raise ModelError(f"{op} uses tensor {bad[0]}, which is not one of the {count} tensors", hint=_AGAIN)
 
 
 def _check_order(tensors: tuple[Tensor, ...], ops: tuple[Op, ...], inputs: tuple[int, ...]) -> None:
@@ -70,11 +62,7 @@ def _check_order(tensors: tuple[Tensor, ...], ops: tuple[Op, ...], inputs: tuple
     for op in ops:
         for index in op.outputs:
             if index in fixed or index in writers:
-                other = (
-                    "is an input, a variable or a constant"
-                    if index in fixed
-                    else f"{writers[index]} writes too"
-                )
+                other = "is an input, a variable or a constant" if index in fixed else f"{writers[index]} writes too"
                 raise ModelError(f"{op} writes {tensor_label(tensors[index])}, which {other}", hint=_AGAIN)
             writers[index] = op
     for op in ops:
@@ -83,9 +71,7 @@ def _check_order(tensors: tuple[Tensor, ...], ops: tuple[Op, ...], inputs: tuple
                 continue
             writer = writers.get(index)
             if writer is None:
-                raise ModelError(
-                    f"{op} reads {tensor_label(tensors[index])}, which nothing writes", hint=_AGAIN
-                )
+                raise ModelError(f"{op} reads {tensor_label(tensors[index])}, which nothing writes", hint=_AGAIN)
             if writer.index >= op.index:
                 label = tensor_label(tensors[index])
                 raise ModelError(

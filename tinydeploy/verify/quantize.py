@@ -1,0 +1,49 @@
+"""Real numbers to the integers of a tensor, as TFLite does it (AffineQuantize in reference/quantize.h)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinydeploy.model.graph import DType, Tensor
+
+_BLOCK_ELEMENTS = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Converted:
+    """The outcome: values in the tensor's type, how many had to be clipped, and the place of the first non-number."""
+
+    values: npt.NDArray[np.generic]
+    saturated: int
+    bad: tuple[int, ...] | None
+
+
+def to_tensor_type(samples: npt.NDArray[np.generic], tensor: Tensor) -> Converted:
+    """Converts floats of shape (samples, *tensor shape).
+
+    Quantised values are round(x / scale) + zero point in single precision, halves away from zero, saturated to the
+    type's range. Works in blocks, so that a mapped file need not fit into memory as floats.
+    """
+    result = np.empty(samples.shape, tensor.dtype.numpy)
+    block = max(1, _BLOCK_ELEMENTS // max(1, tensor.elements))
+    saturated = 0
+    for start in range(0, len(samples), block):
+        floats = np.asarray(samples[start : start + block])
+        finite = np.isfinite(floats)
+        if not finite.all():
+            first = np.argwhere(~finite)[0].tolist()
+            return Converted(values=result, saturated=saturated, bad=(start + first[0], *first[1:]))
+        # A double beyond the range of float32 becomes infinite, which saturates like any other large value.
+        with np.errstate(over="ignore"):
+            single = floats.astype(np.float32)
+            if tensor.dtype is DType.FLOAT32 or tensor.quantization is None:
+                result[start : start + block] = single
+                continue
+            scaled = single / np.float32(tensor.quantization.scale)
+        rounded = np.copysign(np.floor(np.abs(scaled).astype(np.float64) + 0.5), scaled)
+        shifted = rounded + tensor.quantization.zero_point
+        clipped = np.clip(shifted, *tensor.dtype.integer_range)
+        saturated += int(np.count_nonzero(clipped != shifted))
+        result[start : start + block] = clipped
+    return Converted(values=result, saturated=saturated, bad=None)
