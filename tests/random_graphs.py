@@ -34,8 +34,10 @@ class Value:
 class Net:
     """A model being built op by op; each method appends one op to ``x`` and returns its output."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, wild: float) -> None:
+        """``wild`` is the share of choices that real models do not have: outputs that mostly saturate, for example."""
         self.rng = np.random.default_rng(seed)
+        self.wild = wild
         self.builder = ModelBuilder()
         self.inputs: list[int] = []
 
@@ -55,7 +57,7 @@ class Net:
         return float(np.float32(10 ** self.rng.uniform(-3.0, -0.3)))
 
     def zero_point(self) -> int:
-        return self.one_of([-128, 127, 0, self.some(-128, 127), self.some(-128, 127)])
+        return self.one_of([-128, 127, self.some(-128, 127)]) if self.maybe(self.wild) else self.some(-60, 60)
 
     def int8(self, shape: Sequence[int], low: int = -128) -> np.ndarray:
         return self.rng.integers(low, 128, tuple(shape)).astype(np.int8)
@@ -88,6 +90,18 @@ class Net:
         quantization = {} if dtype == "FLOAT32" else {"scale": scale, "zero_point": zero_point}
         return Value(self.builder.tensor(shape, dtype, **quantization), tuple(shape), scale, zero_point)
 
+    def activated(self, shape: Sequence[int], spread: float) -> tuple[Value, str]:
+        """An output, and a fused activation, for real values whose standard deviation is ``spread``."""
+        if self.maybe(self.wild):
+            return self.output(shape, spread / 40 * 10 ** self.rng.uniform(-1.0, 1.0)), self.one_of(_ACTIVATIONS)
+        fitting = ["NONE", "RELU"]
+        fitting += ["RELU6"] if 1 < spread < 20 else []
+        fitting += ["RELU_N1_TO_1"] if 0.2 < spread < 4 else []
+        activation = self.one_of(fitting)
+        reach = {"RELU6": 3.0, "RELU_N1_TO_1": 1.0, "RELU": spread}.get(activation, 2 * spread)
+        zero_point = self.one_of([-128, self.some(-128, -100)]) if activation in {"RELU", "RELU6"} else None
+        return self.output(shape, reach / 128 * 10 ** self.rng.uniform(-0.1, 0.3), zero_point), activation
+
     def same(self, x: Value, shape: Sequence[int]) -> Value:
         """An output with the quantisation of ``x``, for ops that only move values."""
         return self.output(shape, x.scale, x.zero_point)
@@ -101,7 +115,7 @@ class Net:
     # Ops with weights
 
     def _weighted(self, x: Value, shape: tuple[int, ...], channel_axis: int, terms: int) -> tuple[list[int], float]:
-        """Weights and maybe a bias of a layer that sums ``terms`` products; also an output scale that suits them."""
+        """Weights and maybe a bias of a layer that sums ``terms`` products; also the deviation of its sums."""
         channels = shape[channel_axis]
         per_channel = self.maybe(0.7)
         scales = np.asarray([self.scale() for _ in range(channels if per_channel else 1)], np.float32)
@@ -112,8 +126,7 @@ class Net:
         if self.maybe(0.85):
             bias = (self.rng.normal(0, spread, channels)).astype(np.int32)
             indices.append(self.builder.constant(bias, scale=np.float32(x.scale) * scales, axis=0))
-        # From outputs that use a tenth of the range to outputs that mostly saturate.
-        return indices, float(x.scale * scales.max() * spread / 40 * 10 ** self.rng.uniform(-0.6, 1.0))
+        return indices, float(x.scale * scales.max() * spread)
 
     def _window(self, x: Value, filter_h: int, filter_w: int, stride: Sequence[int], dilation: Sequence[int]):
         """A padding for which the window fits, and the output's height and width."""
@@ -135,9 +148,9 @@ class Net:
         if keep_size:
             padding, sizes = "SAME", list(x.shape[1:3])
         shape = (channels, filter_h, filter_w, x.shape[3])
-        indices, scale = self._weighted(x, shape, 0, filter_h * filter_w * x.shape[3])
-        y = self.output((1, *sizes, channels), scale)
-        self._convolve("CONV_2D", indices, y, padding, stride, dilation)
+        indices, spread = self._weighted(x, shape, 0, filter_h * filter_w * x.shape[3])
+        y, activation = self.activated((1, *sizes, channels), spread)
+        self._convolve("CONV_2D", indices, y, activation, padding, stride, dilation)
         return y
 
     def depthwise_conv_2d(self, x: Value) -> Value:
@@ -147,12 +160,15 @@ class Net:
         multiplier = self.one_of([1, 1, 2, 3])
         padding, sizes = self._window(x, filter_h, filter_w, stride, dilation)
         shape = (1, filter_h, filter_w, x.shape[3] * multiplier)
-        indices, scale = self._weighted(x, shape, 3, filter_h * filter_w)
-        y = self.output((1, *sizes, shape[3]), scale)
-        self._convolve("DEPTHWISE_CONV_2D", indices, y, padding, stride, dilation, depthMultiplier=multiplier)
+        indices, spread = self._weighted(x, shape, 3, filter_h * filter_w)
+        y, activation = self.activated((1, *sizes, shape[3]), spread)
+        more = {"depthMultiplier": multiplier}
+        self._convolve("DEPTHWISE_CONV_2D", indices, y, activation, padding, stride, dilation, **more)
         return y
 
-    def _convolve(self, kind: str, indices, y: Value, padding: str, stride, dilation, **more: int) -> None:
+    def _convolve(
+        self, kind: str, indices, y: Value, activation: str, padding: str, stride, dilation, **more: int
+    ) -> None:
         self.builder.op(
             kind,
             indices,
@@ -162,7 +178,7 @@ class Net:
             strideW=stride[1],
             dilationHFactor=dilation[0],
             dilationWFactor=dilation[1],
-            fusedActivationFunction=self.one_of(_ACTIVATIONS),
+            fusedActivationFunction=activation,
             **more,
         )
 
@@ -170,10 +186,9 @@ class Net:
         units = units or self.some(1, 12)
         keep = len(x.shape) > 1 and self.maybe(0.3)
         depth = x.shape[-1] if keep or self.maybe(0.3) else math.prod(x.shape)
-        indices, scale = self._weighted(x, (units, depth), 0, depth)
+        indices, spread = self._weighted(x, (units, depth), 0, depth)
         shape = (*x.shape[:-1], units) if keep else (math.prod(x.shape) // depth, units)
-        y = self.output(shape, scale)
-        activation = self.one_of(_ACTIVATIONS)
+        y, activation = self.activated(shape, spread)
         options = {"fusedActivationFunction": activation, "keepNumDims": keep}
         self.builder.op("FULLY_CONNECTED", indices, [y.index], **options)
         return y
@@ -182,11 +197,9 @@ class Net:
 
     def arithmetic(self, kind: str, x: Value, other: Value) -> Value:
         shape = np.broadcast_shapes(x.shape, other.shape)
-        product = 100 * x.scale * other.scale
-        reach = product if kind == "MUL" else max(x.scale, other.scale)
-        y = self.output(shape, reach * 10 ** self.rng.uniform(-0.5, 1.0))
+        spread = 74 * 74 * x.scale * other.scale if kind == "MUL" else 100 * max(x.scale, other.scale)
+        y, activation = self.activated(shape, spread)
         left, right = (x, other) if self.maybe() else (other, x)
-        activation = self.one_of(_ACTIVATIONS)
         self.builder.op(kind, [left.index, right.index], [y.index], fusedActivationFunction=activation)
         return y
 
@@ -215,7 +228,7 @@ class Net:
             strideW=stride[1],
             filterHeight=filter_h,
             filterWidth=filter_w,
-            fusedActivationFunction=self.one_of(_ACTIVATIONS),
+            fusedActivationFunction=self.one_of(_ACTIVATIONS) if self.maybe(self.wild) else "NONE",
         )
         return y
 
@@ -225,7 +238,7 @@ class Net:
         keep = self.maybe()
         resolved = {axis % rank for axis in axes}
         shape = [1 if i in resolved else size for i, size in enumerate(x.shape) if keep or i not in resolved]
-        y = self.output(shape, x.scale * 10 ** self.rng.uniform(-0.7, 0.3))
+        y = self.output(shape, x.scale * 10 ** self.rng.uniform(-0.5, 0.1), x.zero_point)
         self.builder.op("MEAN", [x.index, self.int32(*axes)], [y.index], keepDims=keep)
         return y
 
@@ -240,7 +253,8 @@ class Net:
         if kind in fixed:
             y = self.output(x.shape, *fixed[kind])
         else:
-            y = self.output(x.shape, x.scale * 10 ** self.rng.uniform(-0.3, 0.5))
+            zero_point = None if self.maybe(self.wild) else x.zero_point
+            y = self.output(x.shape, x.scale * 10 ** self.rng.uniform(-0.2, 0.3), zero_point)
         options = {"SOFTMAX": {"beta": self.one_of([1.0, 1.0, 0.5, 2.0])}, "LEAKY_RELU": {"alpha": self._alpha()}}
         self.builder.op(kind, [x.index], [y.index], **options.get(kind, {}))
         return y
@@ -251,7 +265,7 @@ class Net:
     def quantize(self, x: Value, dtype: str) -> Value:
         """To another integer type, or another scale of int8."""
         zero_point = {"INT16": 0, "UINT8": self.some(0, 255)}.get(dtype)
-        scale = x.scale * 10 ** self.rng.uniform(-0.6, 0.6)
+        scale = x.scale * 10 ** self.rng.uniform(-0.3, 0.6)
         y = self.output(x.shape, scale, zero_point, dtype)
         self.builder.op("QUANTIZE", [x.index], [y.index])
         return y
@@ -447,13 +461,13 @@ KINDS = tuple(_BUILDERS)
 
 def random_op_model(kind: str, seed: int) -> bytes:
     """A model of one op of ``kind``."""
-    net = Net(seed)
+    net = Net(seed, wild=0.2)
     return net.finish(*_BUILDERS[kind](net))
 
 
 def random_graph(seed: int) -> bytes:
     """A small image network: blocks of one to four ops, then maybe a classifier; sometimes a second output."""
-    net = Net(seed)
+    net = Net(seed, wild=0.02)
     x = net.input((1, net.some(4, 10), net.some(4, 10), net.some(1, 4)))
     for _ in range(net.some(2, 5)):
         x = net.one_of(_BLOCKS)(net, x)
@@ -473,7 +487,7 @@ def _residual(net: Net, x: Value) -> Value:
 def _branches(net: Net, x: Value) -> Value:
     """Two branches that meet in a concatenation, one of them requantised to fit the other."""
     left, right = net.conv_2d(x, keep_size=True), net.conv_2d(x, keep_size=True)
-    fitting = net.same(left, right.shape)
+    fitting = net.output(right.shape, left.scale, left.zero_point)
     net.builder.op("QUANTIZE", [right.index], [fitting.index])
     return net.concatenation([left, fitting], 3)
 
