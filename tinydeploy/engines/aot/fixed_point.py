@@ -48,6 +48,11 @@ def rounding_doubling_high_mul(a: int, b: int) -> int:
     return min((a * b + 2**30) >> 31, INT32_MAX)
 
 
+def saturating_left_shift(value: int, exponent: int) -> int:
+    """SaturatingRoundingMultiplyByPOT for positive exponents: ``value * 2**exponent``, bounded to int32."""
+    return clamp(value << exponent, INT32_MIN, INT32_MAX)
+
+
 def rounding_divide_by_pot(value: int, exponent: int) -> int:
     """RoundingDivideByPOT: ``value / 2**exponent``, ties away from zero."""
     mask = (1 << exponent) - 1

@@ -1,0 +1,45 @@
+#include "td_average_pool_2d.h"
+
+#include "td_requantize.h"
+#include "td_window.h"
+
+/* The sum of one channel over `rows` x `columns` positions. */
+static inline int32_t sum_of(const int8_t *values, int32_t rows, int32_t columns, int32_t channels, int32_t line)
+{
+    int32_t sum = 0;
+    for (; rows > 0; rows--, values += line) {
+        for (int32_t i = 0; i < columns; i++) {
+            sum += values[i * channels];
+        }
+    }
+    return sum;
+}
+
+/* To nearest, ties away from zero. */
+static inline int32_t rounding_divide(int32_t sum, int32_t count)
+{
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}
+
+void td_average_pool_2d(const struct td_average_pool_2d *pool, const int8_t *input, int8_t *output)
+{
+    const struct td_pool *const window = &pool->window;
+    const int32_t channels = window->channels;
+    const int32_t line = window->input_width * channels;
+
+    for (int32_t output_y = 0; output_y < window->output_height; output_y++) {
+        const int32_t y = output_y * window->stride_height - window->pad_top;
+        const struct td_taps rows = td_taps_inside(y, 1, window->filter_height, window->input_height);
+        for (int32_t output_x = 0; output_x < window->output_width; output_x++) {
+            const int32_t x = output_x * window->stride_width - window->pad_left;
+            const struct td_taps columns = td_taps_inside(x, 1, window->filter_width, window->input_width);
+            const int32_t height = rows.end - rows.begin;
+            const int32_t width = columns.end - columns.begin;
+            const int8_t *values = input + (y + rows.begin) * line + (x + columns.begin) * channels;
+            for (int32_t channel = 0; channel < channels; channel++) {
+                const int32_t sum = sum_of(values++, height, width, channels, line);
+                *output++ = (int8_t)td_clamp(rounding_divide(sum, height * width), window->min, window->max);
+            }
+        }
+    }
+}
