@@ -15,9 +15,8 @@ from typing import IO
 
 from tinydeploy.errors import BuildError
 
-# Ends the program, which takes this shell's place and process id, as soon as descriptor 3 closes, however the
-# process at its other end came to die. A background job of `sh` has no standard input, hence the descriptor.
-_GUARDED = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -9 $$; } >/dev/null 2>&1 & exec "$@" 3<&-'
+# Ends a process group as soon as standard input closes, however the process at its other end came to die.
+_GUARD = 'read -r _; kill -9 -- "-$1"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +84,35 @@ def run(
     return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
 
-def spawn(command: Sequence[str | Path], *, package: str, output: IO[bytes], outlive: bool) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A program that runs beside this one; ``guard`` ends it when this process dies, unless it is to go on."""
+
+    process: subprocess.Popen[bytes]
+    guard: subprocess.Popen[bytes] | None
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its process group."""
+        return self.process.pid
+
+    def has_ended(self) -> bool:
+        """Whether it no longer runs."""
+        return self.process.poll() is not None
+
+    def kill(self) -> None:
+        """Ends it at once, with all that it started, and waits for that. Harmless if it has ended.
+
+        The guard goes first: it must not outlive the process id that it was given.
+        """
+        if self.guard:
+            kill(self.guard)
+        kill(self.process)
+
+
+def spawn(
+    command: Sequence[str | Path], *, package: str, output: IO[bytes], outlive: bool, pass_fds: Sequence[int] = ()
+) -> Child:
     """Starts a program that keeps running, in a process group of its own; both its streams go to ``output``.
 
     Unless it is to ``outlive`` this process, it ends with it, even if this process is killed.
@@ -93,14 +120,25 @@ def spawn(command: Sequence[str | Path], *, package: str, output: IO[bytes], out
     Raises:
         BuildError: The program is not installed; names ``package``.
     """
-    tool = [find_tool(str(command[0]), package=package), *(str(part) for part in command[1:])]
-    return subprocess.Popen(
-        tool if outlive else ["/bin/sh", "-c", _GUARDED, "sh", *tool],
-        stdin=subprocess.DEVNULL if outlive else subprocess.PIPE,
+    find_tool(str(command[0]), package=package)
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
+        pass_fds=pass_fds,
         start_new_session=True,
     )
+    guard = None
+    if not outlive:
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", str(process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return Child(process=process, guard=guard)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

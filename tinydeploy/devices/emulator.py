@@ -2,28 +2,26 @@
 
 import contextlib
 import os
-import re
-import subprocess
+import socket
 import tempfile
-import time
+import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tinydeploy.boards import Board
-from tinydeploy.errors import FlashError
-from tinydeploy.process import kill, spawn
+from tinydeploy.boards import Board, Emulator
+from tinydeploy.errors import FlashError, TinydeployError
+from tinydeploy.process import Child, spawn
 
 QEMU_PACKAGE = "qemu-system-arm"
 
 _START_TIMEOUT_S = 10.0
-_PORT = re.compile(rb"char device redirected to (\S+) ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualBoard:
-    """A running emulator: its serial port, and its process."""
+    """A running emulator: the name of its serial port, and its process."""
 
     port: str
     pid: int
@@ -47,34 +45,74 @@ def run_virtual_board(
     """
     if board.emulator is None:
         raise ValueError(f"{board.id} is not emulated")
-    clock = ("-icount", f"shift={board.emulator.icount_shift}") if count_instructions else ()
-    command = (*board.emulator.command, *clock, "-serial", "pty", "-kernel", elf)
     with tempfile.TemporaryFile() as output:
-        process = spawn(command, package=QEMU_PACKAGE, output=output, outlive=keep)
-        ends = not keep
+        child, port = _start(board.emulator, elf, count_instructions, keep, output)
         try:
-            yield VirtualBoard(port=_wait_for_port(board, process, output), pid=process.pid)
-        except BaseException:
-            ends = True
+            yield VirtualBoard(port=port, pid=child.pid)
+        except BaseException as error:
+            if isinstance(error, TinydeployError) and child.has_ended():
+                error.where["emulator"] = f"has ended: {_words(child, output)}"
+            child.kill()
             raise
-        finally:
-            if ends:
-                kill(process)
+        if not keep:
+            child.kill()
 
 
-def _wait_for_port(board: Board, process: subprocess.Popen[bytes], output: IO[bytes]) -> str:
-    """The pseudo-terminal's name, which QEMU prints."""
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while True:
-        ended = process.poll() is not None
-        text = os.pread(output.fileno(), 65536, 0)
-        found = _PORT.search(text)
-        if ended or time.monotonic() > deadline:
+def _start(emulator: Emulator, elf: Path, count_instructions: bool, keep: bool, output: IO[bytes]) -> tuple[Child, str]:
+    """Starts QEMU and waits until it runs.
+
+    The pseudo-terminal is made here and both its ends are handed to QEMU. QEMU can make one itself, but then notices
+    up to a second late that somebody has opened it (chardev/char-pty.c looks once a second).
+    """
+    with contextlib.ExitStack() as ours:
+        control, controlled = socket.socketpair()
+        ours.enter_context(control)
+        ours.enter_context(controlled)
+        master, terminal = os.openpty()
+        ours.callback(os.close, master)
+        ours.callback(os.close, terminal)
+        tty.setraw(terminal)
+        command: list[str | Path] = [*emulator.command, "-kernel", elf]
+        command += ["-icount", f"shift={emulator.icount_shift}"] if count_instructions else []
+        command += ["-add-fd", f"fd={master},set=1", "-chardev", "serial,id=uart,path=/dev/fdset/1"]
+        command += ["-serial", "chardev:uart"]
+        command += ["-chardev", f"socket,id=control,fd={controlled.fileno()}", "-mon", "chardev=control,mode=control"]
+        descriptors = (master, terminal, controlled.fileno())
+        child = spawn(command, package=QEMU_PACKAGE, output=output, outlive=keep, pass_fds=descriptors)
+        controlled.close()
+        try:
+            _wait_until_running(control)
+        except OSError as error:
+            child.kill()
             raise FlashError(
-                f"the emulator of {board.id} {'ended at once' if ended else 'does not start'}",
-                where={"qemu": text.decode(errors="replace").strip() or f"exit code {process.returncode}"},
+                "the emulator does not start",
+                where={"firmware": str(elf), "machine": emulator.machine, "qemu": _words(child, output)},
                 hint="tinydeploy doctor",
-            )
-        if found:
-            return os.fsdecode(found[1])
-        time.sleep(0.005)
+            ) from error
+        except BaseException:
+            child.kill()
+            raise
+        return child, os.ttyname(terminal)
+
+
+def _wait_until_running(control: socket.socket) -> None:
+    """Has QEMU answer over its control protocol, which it does once the machine is complete.
+
+    Raises:
+        OSError: It has ended, or does not answer in time.
+    """
+    control.settimeout(_START_TIMEOUT_S)
+    control.sendall(b'{"execute": "qmp_capabilities"}\n')
+    answer = b""
+    while b'"return"' not in answer:
+        part = control.recv(4096)
+        if not part:
+            raise ConnectionResetError
+        answer += part
+
+
+def _words(child: Child, output: IO[bytes]) -> str:
+    """What QEMU said last. A crash of the machine comes with a dump of its registers, which tells a user nothing."""
+    lines = os.pread(output.fileno(), 65536, 0).decode(errors="replace").splitlines()
+    told = [line for line in lines if line.startswith("qemu")] or lines
+    return "\n".join(told[-3:]) or f"exit code {child.process.returncode}"

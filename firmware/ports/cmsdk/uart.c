@@ -31,6 +31,7 @@ void td_port_init(void)
     td_timer_init();
     uart->bauddiv = TD_CLOCK_HZ / TD_UART_BAUD;
     uart->ctrl = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_TX_INTERRUPT | CTRL_RX_INTERRUPT;
+    (void)uart->data; /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);
     td_irq_enable(TD_UART_TX_IRQ);
     td_port_unlock();

@@ -60,6 +60,7 @@ void td_port_init(void)
     *td_register(UART_INTENSET) = UART_INT_RXDRDY | UART_INT_TXDRDY;
     *td_register(UART_STARTRX) = 1;
     *td_register(UART_STARTTX) = 1;
+    (void)*td_register(UART_RXD); /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);
     td_port_unlock();
 }

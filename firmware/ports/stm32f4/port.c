@@ -67,6 +67,7 @@ void td_port_init(void)
     init_timer();
     usart->brr = TD_CLOCK_HZ / TD_UART_BAUD; /* 16-fold oversampling: the value is the divisor in sixteenths */
     usart->cr1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
+    (void)usart->dr; /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);
     td_port_unlock();
 }
