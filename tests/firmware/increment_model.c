@@ -1,0 +1,68 @@
+/* A model whose results are easy to check: each output byte is an input byte plus one, and the last output tensor
+ * counts the inferences since start, so that one made twice or left out shows. */
+#define _DEFAULT_SOURCE
+#include <unistd.h>
+
+#include "td_config.h"
+#include "td_messages.h"
+#include "td_model.h"
+
+#ifndef TEST_COMPUTE_US
+#define TEST_COMPUTE_US 0
+#endif
+#ifndef TEST_INIT_STATUS
+#define TEST_INIT_STATUS 0
+#endif
+
+/* An input that begins with this byte makes the engine fail. */
+#define TEST_POISON 0xEE
+
+#define SUM_BYTES (TD_OUTPUT_BYTES - 4)
+
+static const struct td_tensor input[] = {
+    {"first", TD_INT8, 2, {1, 16}, 0.5f, -128, 16, 0},
+    {"second", TD_UINT8, 3, {1, 1, TD_INPUT_BYTES - 16}, 0.0f, 0, TD_INPUT_BYTES - 16, 16},
+};
+static const struct td_tensor output[] = {
+    {"sum", TD_INT8, 2, {1, SUM_BYTES}, 0.25f, 3, SUM_BYTES, 0},
+    {"count", TD_INT32, 1, {1}, 0.0f, 0, 4, SUM_BYTES},
+};
+
+static int init(void)
+{
+    return TEST_INIT_STATUS;
+}
+
+static int invoke(const uint8_t *in, uint8_t *out, td_layer_fn *after_layer)
+{
+    static uint32_t count;
+    if (in[0] == TEST_POISON) {
+        return -5;
+    }
+    for (uint16_t layer = 0; layer < TD_LAYERS; layer++) {
+        for (uint32_t i = layer; i < SUM_BYTES; i += TD_LAYERS) {
+            out[i] = (uint8_t)(in[i % TD_INPUT_BYTES] + 1u);
+        }
+        if (TEST_COMPUTE_US > 0) {
+            usleep(TEST_COMPUTE_US / TD_LAYERS);
+        }
+        if (after_layer != NULL) {
+            after_layer(layer);
+        }
+    }
+    td_put_u32(&out[SUM_BYTES], ++count);
+    return 0;
+}
+
+const struct td_model td_model = {
+    .engine = TD_ENGINE_AOT,
+    .sha256 = {0xAA, 0xBB},
+    .arena_bytes = 4321,
+    .layers = TD_LAYERS,
+    .inputs = 2,
+    .outputs = 2,
+    .input = input,
+    .output = output,
+    .init = init,
+    .invoke = invoke,
+};

@@ -1,0 +1,95 @@
+"""Frames over a transport: numbers and sends requests, receives replies, waits for one."""
+
+import time
+from typing import Protocol
+
+from tinydeploy.errors import LinkError
+from tinydeploy.link.frame import DELIMITER, Decoder, Frame, encode
+from tinydeploy.link.messages import REPLY, Message
+
+_READ_BYTES = 4096
+_SEEN_BYTES = 16
+_SEQUENCES = 1 << 16
+
+
+class Transport(Protocol):
+    """A serial line, or something like it. A failure, or the other end gone, is an `OSError`."""
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        """What has arrived, as soon as there is something; empty after ``timeout_s``."""
+
+    def write(self, data: bytes) -> None:
+        """Sends all of it. May wait until the line has taken it."""
+
+    def close(self) -> None:
+        """Gives the line back."""
+
+
+class Channel:
+    """One transport with a session number.
+
+    ``name`` is what people call the transport (``/dev/ttyACM0``). ``session`` goes into every frame that is sent;
+    frames of another session are dropped. ``seen`` are the first bytes that ever arrived, ``echoes`` says whether
+    requests came back: for the error message when no device is found.
+
+    All methods raise `LinkError` when the transport fails.
+    """
+
+    def __init__(self, transport: Transport, *, name: str) -> None:
+        self.name = name
+        self.session = 0
+        self.decoder = Decoder()
+        self.seen = b""
+        self.echoes = False
+        self._transport = transport
+        self._sequence = 0
+
+    def next_sequence(self) -> int:
+        """A new number for a request: 1 to 65535, in turn. The device uses 0 where it answers nothing."""
+        self._sequence = self._sequence % (_SEQUENCES - 1) + 1
+        return self._sequence
+
+    def send(self, message: Message, payload: bytes, *, sequence: int, after_silence: bool = False) -> None:
+        """Sends a frame; ``after_silence`` with a delimiter before it, to end whatever the line may have made up."""
+        frame = Frame(message=message, sequence=sequence, session=self.session, payload=payload)
+        try:
+            self._transport.write(DELIMITER * after_silence + encode(frame))
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def receive(self, timeout_s: float) -> list[Frame]:
+        """The replies of this session in what arrives next; none where nothing arrives within the time."""
+        try:
+            data = self._transport.read(_READ_BYTES, max(0.0, timeout_s))
+        except OSError as error:
+            raise self._broken(error) from error
+        self.seen = (self.seen + data)[:_SEEN_BYTES]
+        frames = self.decoder.feed(data)
+        self.echoes = self.echoes or any(frame.message < REPLY for frame in frames)
+        return [frame for frame in frames if frame.message >= REPLY and frame.session == self.session]
+
+    def request(self, message: Message, payload: bytes, *, timeout_s: float, retry_s: float) -> Frame | None:
+        """Sends a request, again and again, until its reply or a refusal is there; None where neither comes in time."""
+        sequence = self.next_sequence()
+        deadline = time.monotonic() + timeout_s
+        while (now := time.monotonic()) < deadline:
+            self.send(message, payload, sequence=sequence, after_silence=True)
+            retry_at = min(now + retry_s, deadline)
+            while (left_s := retry_at - time.monotonic()) > 0:
+                for frame in self.receive(left_s):
+                    is_reply = frame.message in (message | REPLY, Message.ERROR | REPLY)
+                    if is_reply and frame.sequence == sequence:
+                        return frame
+        return None
+
+    def close(self) -> None:
+        """Gives the transport back."""
+        self._transport.close()
+
+    def _broken(self, error: OSError) -> LinkError:
+        reason = error.strerror or str(error) or type(error).__name__
+        return LinkError(
+            f"the connection broke: {reason[:1].lower()}{reason[1:]}",
+            where={"port": self.name},
+            hint="check the cable and the board's power, then start again",
+        )

@@ -1,0 +1,86 @@
+"""The errors of the link, in words."""
+
+import struct
+
+from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
+from tinydeploy.link.messages import PROTOCOL_VERSION, ErrorCode, Message, Refusal
+
+FLASH_AGAIN = "flash it again: tinydeploy flash MODEL --board ID"
+
+
+def no_answer(
+    port: str, timeout_s: float, *, received: int, seen: bytes, damaged: int, echoes: bool
+) -> TinydeployError:
+    """Nobody said hello: what was seen instead."""
+    if echoes:
+        saw, hint = "everything that is sent comes back", "this port is a loopback or an echoing terminal: try another"
+    elif received == 0:
+        saw, hint = "not a single byte", "is it the right port, is the board powered, and has it been flashed?"
+    else:
+        saw = f"{received:,} B, but no valid frame ({damaged:,} damaged); the first: {seen.hex(' ')}"
+        hint = "something else talks on this port, or at another speed; " + FLASH_AGAIN
+    return DeviceNotFoundError(f"no answer within {timeout_s:g} s", where={"port": port, "received": saw}, hint=hint)
+
+
+def wrong_version(port: str, version: int) -> TinydeployError:
+    """The device speaks, but another language."""
+    return WrongFirmwareError(
+        f"the device speaks version {version} of the protocol, this program version {PROTOCOL_VERSION}",
+        where={"port": port},
+        hint=FLASH_AGAIN,
+    )
+
+
+def not_understood(port: str, what: str) -> TinydeployError:
+    """An intact reply that makes no sense."""
+    return WrongFirmwareError(f"the device's reply makes no sense: {what}", where={"port": port}, hint=FLASH_AGAIN)
+
+
+def silent(port: str, seconds: float) -> TinydeployError:
+    """The device answered before, but not any more."""
+    return LinkError(
+        f"the device has stopped answering: nothing for {seconds:g} s",
+        where={"port": port},
+        hint="check the cable; if it happens again, the firmware may have crashed: look at its stack in bench",
+    )
+
+
+def stuck(port: str, seconds: float, inference: int) -> TinydeployError:
+    """The device answers, but does not get on."""
+    return LinkError(
+        f"inference {inference} has made no progress for {seconds:g} s, though the device answers",
+        where={"port": port},
+        hint="the model may be too slow for this board, or the firmware hangs in it",
+    )
+
+
+def engine_failed(port: str, inference: int, status: int) -> TinydeployError:
+    """The engine refused to compute."""
+    return VerificationError(
+        f"the engine failed at inference {inference}: status {status}",
+        where={"port": port},
+        hint="the engine's source says what the status means",
+    )
+
+
+def refused(port: str, payload: bytes) -> TinydeployError:
+    """What a reply of kind ERROR means."""
+    try:
+        refusal = Refusal.unpack(payload)
+    except struct.error:
+        return not_understood(port, "ERROR")
+    if refusal.code == ErrorCode.MODEL_FAILED:
+        return VerificationError(
+            f"the engine could not start the model on the device: status {refusal.model_status}",
+            where={"port": port},
+            hint="the engine's source says what the status means; too small an arena is the usual reason",
+        )
+    if refusal.code == ErrorCode.NO_SESSION:
+        return LinkError(
+            "the device restarted in the middle of the conversation, or another program talks to it",
+            where={"port": port},
+            hint="check its power and stack, close other programs, then start again",
+        )
+    code = ErrorCode(refusal.code).name if refusal.code in set(ErrorCode) else str(refusal.code)
+    message = Message(refusal.message).name if refusal.message in set(Message) else str(refusal.message)
+    return LinkError(f"the device refused {message}: {code}", where={"port": port}, hint=FLASH_AGAIN)

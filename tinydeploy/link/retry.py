@@ -1,0 +1,39 @@
+"""When to stop waiting for a reply and ask again."""
+
+_FIRST_S = 0.5
+_SHORTEST_S = 0.1
+_LONGEST_S = 1.0
+
+
+class RetryTimer:
+    """TCP's retransmission timer (RFC 6298), with limits that suit serial lines.
+
+    Waits for the smoothed round-trip time plus four times its deviation, and twice as long each time in vain.
+    """
+
+    def __init__(self) -> None:
+        self._smoothed_s: float | None = None
+        self._deviation_s = 0.0
+        self._backoff = 1
+
+    @property
+    def wait_s(self) -> float:
+        """How long after the last sign of life to ask again."""
+        estimate_s = _FIRST_S if self._smoothed_s is None else self._smoothed_s + 4 * self._deviation_s
+        return min(_LONGEST_S, max(_SHORTEST_S, estimate_s) * self._backoff)
+
+    def measured(self, round_trip_s: float) -> None:
+        """A reply came after this time."""
+        if self._smoothed_s is None:
+            self._smoothed_s, self._deviation_s = round_trip_s, round_trip_s / 2
+        else:
+            self._deviation_s += (abs(round_trip_s - self._smoothed_s) - self._deviation_s) / 4
+            self._smoothed_s += (round_trip_s - self._smoothed_s) / 8
+
+    def progressed(self) -> None:
+        """Something new arrived."""
+        self._backoff = 1
+
+    def expired(self) -> None:
+        """Nothing came in time."""
+        self._backoff = min(self._backoff * 2, 64)
