@@ -1,0 +1,143 @@
+"""What this machine has of what the tool needs, and which package brings the rest."""
+
+import contextlib
+import grp
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinydeploy.build import COMPILER_PACKAGE, NEWLIB_PACKAGE
+from tinydeploy.devices.emulator import QEMU_PACKAGE
+from tinydeploy.devices.serial_port import list_ports
+from tinydeploy.errors import TinydeployError
+from tinydeploy.files import cache_dir, remove_tree, write_file
+from tinydeploy.process import run
+
+_TIMEOUT_S = 20.0
+_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that the tool needs: what was found, or what to do about it.
+
+    ``found`` is a version or a place, empty where the thing is missing. ``missing`` says what does not work without it.
+    """
+
+    name: str
+    found: str = ""
+    missing: str = ""
+    hint: str = ""
+    required: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is there."""
+        return bool(self.found)
+
+
+def check_tools() -> tuple[Check, ...]:
+    """Looks at everything that a deployment needs, in the order in which it needs it. Raises nothing."""
+    return tuple(_checks())
+
+
+def _checks() -> Iterator[Check]:
+    yield _python()
+    yield _python_package("PlatformIO", "platformio", "platformio", "no firmware can be built")
+    yield _python_package("SCons", "SCons", "scons", "PlatformIO downloads it, which needs a network")
+    yield _program("Arm GCC", "arm-none-eabi-gcc", COMPILER_PACKAGE, "no firmware can be built for Arm boards")
+    yield _newlib()
+    yield _program("QEMU", "qemu-system-arm", QEMU_PACKAGE, "virtual boards do not run")
+    yield _oracle()
+    yield _serial_permission()
+    yield _cache()
+
+
+def _apt(package: str) -> str:
+    return f"sudo apt install {package} (Debian, Ubuntu); elsewhere look for a package of that name"
+
+
+def _python() -> Check:
+    return Check(name="Python", found=f"{platform.python_version()}, {sys.executable}")
+
+
+def _python_package(name: str, distribution: str, package: str, missing: str) -> Check:
+    try:
+        found = importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name=name, missing=missing, hint=f"{sys.executable} -m pip install {package}")
+    return Check(name=name, found=found)
+
+
+def _program(name: str, program: str, package: str, missing: str) -> Check:
+    if shutil.which(program) is None:
+        return Check(name=name, missing=missing, hint=_apt(package))
+    version = _VERSION.search(_output(program, "--version"))
+    if version is None:
+        return Check(name=name, missing=f"{program} does not run", hint=_apt(f"--reinstall {package}"))
+    return Check(name=name, found=f"{version[0]}, {shutil.which(program)}")
+
+
+def _newlib() -> Check:
+    """GCC answers with the bare name where it does not find a file."""
+    found = _output("arm-none-eabi-gcc", "-print-file-name=nano.specs").strip()
+    if Path(found).is_absolute() and Path(found).is_file():
+        return Check(name="C library for Arm", found=str(Path(found).resolve().parent))
+    return Check(name="C library for Arm", missing="no firmware can be linked", hint=_apt(NEWLIB_PACKAGE))
+
+
+def _oracle() -> Check:
+    if importlib.util.find_spec("tflite_micro") is not None:
+        return Check(name="Reference", found=f"tflite-micro {importlib.metadata.version('tflite-micro')}")
+    return Check(
+        name="Reference",
+        missing="outputs are compared with LiteRT, with a tolerance instead of bit for bit",
+        hint=f"{sys.executable} -m pip install tflite-micro (Linux on x86-64 only)",
+        required=False,
+    )
+
+
+def _serial_permission() -> Check:
+    """Debian gives serial adapters to the group dialout."""
+    name = "Serial ports"
+    ports = [port for port, _ in list_ports()]
+    refused = [port for port in ports if not os.access(port, os.R_OK | os.W_OK)]
+    if refused and not _in_group("dialout"):
+        return Check(
+            name=name,
+            missing=f"no permission to open {', '.join(refused)}",
+            hint="sudo usermod -a -G dialout $USER, then log out and in again",
+            required=False,
+        )
+    return Check(name=name, found=", ".join(ports) or "none connected", required=False)
+
+
+def _in_group(name: str) -> bool:
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam(name).gr_gid in os.getgroups()
+    return False
+
+
+def _cache() -> Check:
+    try:
+        folder = cache_dir("doctor")
+        write_file(folder / "probe", b"")
+        remove_tree(folder)
+    except (OSError, TinydeployError) as error:
+        hint = "set TINYDEPLOY_CACHE_DIR to a folder that can be written to"
+        return Check(name="Cache folder", missing=f"nothing can be built: {error}", hint=hint)
+    return Check(name="Cache folder", found=str(folder.parent))
+
+
+def _output(program: str, argument: str) -> str:
+    """What a program prints; empty where it does not run."""
+    with contextlib.suppress(TinydeployError, TimeoutError, OSError):
+        return run([program, argument], package=program, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
+    return ""
