@@ -217,6 +217,10 @@ def _check(board: Board) -> None:
             bool(board.id) and all(c.isascii() and (c.isalnum() or c in "-_") for c in board.id),
             "id: letters, digits, - and _ only",
         ),
+        (
+            board.title.isprintable() and "*/" not in board.title,
+            "title: one line is needed that can stand in a C comment",
+        ),
         (board.core in CORES, f"core: {board.core!r} is not one of {', '.join(CORES)}"),
         (
             [r.holds for r in board.memory].count("code") == 1,
