@@ -108,9 +108,9 @@ def _peak_facts(plan: Plan) -> dict[str, str]:
     if peak is None:
         return {}
     tensors = (plan.graph.tensors[index] for index in peak.tensors)
-    held = ", ".join(f"{tensor_label(tensor)} {tensor.nbytes:,} B" for tensor in tensors)
+    held = (f"{tensor.nbytes:>9,} B {tensor_label(tensor)}" for tensor in tensors)
     op = plan.graph.ops[peak.op]
-    return {"peak": f"op {op.index} {printable(op.kind)}, when the arena holds {held}"}
+    return {"peak": "\n".join((f"op {op.index} {printable(op.kind)}, when the arena holds", *held))}
 
 
 def _ways_out(plan: Plan) -> str:

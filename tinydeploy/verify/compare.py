@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.verify.oracle import Reference
+from tinydeploy.verify.samples import UNLABELLED
 
 Array = npt.NDArray[np.generic]
 
@@ -24,11 +25,29 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How many of the labelled samples each side classified as labelled (largest value of the first output)."""
+    """How the labelled samples were classified: by the index of the largest value of the first output.
 
-    samples: int
-    device_correct: int
-    reference_correct: int
+    The three tuples have one entry per labelled sample.
+    """
+
+    labels: tuple[int, ...]
+    device: tuple[int, ...]
+    reference: tuple[int, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples have a label."""
+        return len(self.labels)
+
+    @property
+    def device_correct(self) -> int:
+        """How many of them the device got right."""
+        return _matches(self.device, self.labels)
+
+    @property
+    def reference_correct(self) -> int:
+        """How many of them the reference got right."""
+        return _matches(self.reference, self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +140,12 @@ def _first(
 
 
 def _accuracy(got: Array, expected: Array, labels: npt.NDArray[np.int64]) -> Accuracy:
-    sides = [np.argmax(side.reshape(len(labels), -1), axis=1) == labels for side in (got, expected)]
+    known = labels != UNLABELLED
+    device, reference = (np.argmax(side.reshape(len(labels), -1), axis=1)[known] for side in (got, expected))
     return Accuracy(
-        samples=len(labels),
-        device_correct=int(np.count_nonzero(sides[0])),
-        reference_correct=int(np.count_nonzero(sides[1])),
+        labels=tuple(labels[known].tolist()), device=tuple(device.tolist()), reference=tuple(reference.tolist())
     )
+
+
+def _matches(classes: tuple[int, ...], labels: tuple[int, ...]) -> int:
+    return sum(a == b for a, b in zip(classes, labels, strict=True))

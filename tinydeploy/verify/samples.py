@@ -16,6 +16,9 @@ from tinydeploy.verify.quantize import to_tensor_type
 
 Array = npt.NDArray[np.generic]
 
+UNLABELLED = -1
+"""The label of a sample whose class is not known."""
+
 _LABELS = "labels"
 # Of all arrays in an .npz, unpacked: these have to fit into memory.
 _MAX_NPZ_BYTES = 2 << 30
@@ -27,8 +30,8 @@ class Samples:
     """Inputs of several inferences.
 
     ``inputs`` has one array per graph input, in its order and its element type, of shape (samples, *tensor shape).
-    ``labels`` are the classes expected of the first output, one per sample. ``notes`` are sentences for the user about
-    what was done to the data.
+    ``labels`` are the classes expected of the first output, one per sample, or `UNLABELLED`. ``notes`` are sentences for
+    the user about what was done to the data.
     """
 
     inputs: tuple[Array, ...]
@@ -191,3 +194,16 @@ def _of(tensor: Tensor) -> str:
 
 def _wrong(path: Path, what: str, *, hint: str = "") -> UsageError:
     return UsageError(f"samples do not fit: {what}", where={"file": str(path)}, hint=hint)
+
+
+def join_samples(first: Samples, second: Samples) -> Samples:
+    """One after the other. Samples that have no label get `UNLABELLED` where the others have one."""
+    inputs = tuple(np.concatenate(pair) for pair in zip(first.inputs, second.inputs, strict=True))
+    labels = None
+    if first.labels is not None or second.labels is not None:
+        labels = np.concatenate([_labels_of(first), _labels_of(second)])
+    return Samples(inputs=inputs, labels=labels, notes=first.notes + second.notes)
+
+
+def _labels_of(samples: Samples) -> npt.NDArray[np.int64]:
+    return np.full(samples.count, UNLABELLED, np.int64) if samples.labels is None else samples.labels

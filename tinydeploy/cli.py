@@ -1,0 +1,261 @@
+"""The command line: one short command per verb, which parses, calls the function of that name and says how to show it."""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from tinydeploy import __version__
+from tinydeploy.errors import TinydeployError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tinydeploy.pipeline import Deployment
+    from tinydeploy.report.terminal import Terminal
+    from tinydeploy.report.values import Json
+
+# What a command needs is imported when it runs, so that `tinydeploy --help` answers at once.
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a command has to say: to a person, to a program, and to the shell."""
+
+    text: "RenderableType"
+    json: "dict[str, Json]"
+    exit_code: int = 0
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits; every failure is printed as facts, place and next step."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
+    try:
+        code = tinydeploy.main(prog_name="tinydeploy", standalone_mode=False)
+    except TinydeployError as error:
+        click.echo(f"error: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:  # whoever reads our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    """Ends as Ctrl-C does: through every ``finally``, so that no emulator is left behind."""
+    raise KeyboardInterrupt
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def tinydeploy() -> None:
+    """Deploy int8 neural networks to microcontrollers and verify them there, bit for bit.
+
+    Start with:  tinydeploy flash MODEL.tflite --board qemu-cortex-m4
+    """
+
+
+def verb(function: Callable[..., Outcome]) -> click.Command:
+    """Makes a command of a function, which gets the terminal and its options and returns what there is to say."""
+
+    @tinydeploy.command(function.__name__)
+    @click.option("--json", "json_path", metavar="PATH", help="Also write the result as JSON; - is standard output.")
+    @click.option("-v", "--verbose", is_flag=True, help="Show what the tools print.")
+    @functools.wraps(function)
+    def command(json_path: str | None, *, verbose: bool, **options: Any) -> int:  # noqa: ANN401 - click's
+        from tinydeploy.report.terminal import Terminal
+
+        with Terminal(json_path=json_path, verbose=verbose) as terminal:
+            try:
+                outcome = function(terminal, **options)
+            except TinydeployError as error:
+                terminal.write_error(error)
+                raise
+            terminal.write(outcome.text, outcome.json)
+        return outcome.exit_code
+
+    return command
+
+
+MODEL = click.argument("model", type=click.Path(path_type=Path))
+BOARD = click.option("--board", required=True, metavar="ID", help="The board; see: tinydeploy boards")
+ENGINE = click.option(
+    "--engine", type=click.Choice(["aot"]), default="aot", show_default=True, help="What runs the model."
+)
+BUFFERS = click.option(
+    "--buffers",
+    type=click.IntRange(1, 2),
+    default=2,
+    show_default=True,
+    help="Input buffers; with 2, the next input arrives while one is computed.",
+)
+SAMPLES = click.option(
+    "--samples",
+    type=click.Path(path_type=Path),
+    help="Further inputs to verify: .npz or .npy, with an array `labels` for the accuracy.",
+)
+
+
+@verb
+def boards(_terminal: "Terminal") -> Outcome:
+    """List the boards."""
+    from tinydeploy.boards import load_boards
+    from tinydeploy.report.boards import boards_json, boards_table
+
+    known = load_boards()
+    return Outcome(text=boards_table(known), json=boards_json(known))
+
+
+@verb
+@MODEL
+@click.option(
+    "--board", "board_ids", multiple=True, metavar="ID", help="Plan for this board; may be repeated. Default: all."
+)
+@ENGINE
+@BUFFERS
+def inspect(_terminal: "Terminal", *, model: Path, board_ids: tuple[str, ...], engine: str, buffers: int) -> Outcome:
+    """Show a model's layers, where its memory peak is, and on which boards it fits."""
+    from tinydeploy import pipeline
+    from tinydeploy.report.plan import inspection_json, inspection_text
+
+    plans = pipeline.inspect(model, board_ids, engine=engine, buffers=buffers)
+    return Outcome(text=inspection_text(plans), json=inspection_json(model, plans))
+
+
+@verb
+@MODEL
+@BOARD
+@ENGINE
+@BUFFERS
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A new folder for the project.")
+def generate(terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int, output: Path) -> Outcome:
+    """Write the firmware as a PlatformIO project that builds anywhere."""
+    from tinydeploy import pipeline
+    from tinydeploy.report.plan import inspection_json
+
+    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    plan, _ = pipeline.generate(model, target, output, progress=terminal)
+    text = f"written to {output}; build it with: pio run -d {output}"
+    return Outcome(text=text, json=inspection_json(model, (plan,)))
+
+
+@verb
+@MODEL
+@BOARD
+@ENGINE
+@BUFFERS
+def build(terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int) -> Outcome:
+    """Build the firmware with PlatformIO."""
+    from tinydeploy import pipeline
+    from tinydeploy.report.deployment import build_json, build_text
+
+    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    built = pipeline.build(model, target, progress=terminal)
+    return Outcome(text=build_text(built), json=build_json(built))
+
+
+@verb
+@MODEL
+@BOARD
+@ENGINE
+@BUFFERS
+@SAMPLES
+@click.option("--keep", is_flag=True, help="Leave a virtual board running, for: tinydeploy verify --port")
+def flash(
+    terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int, samples: Path | None, keep: bool
+) -> Outcome:
+    """Build the firmware, start it on the board, and verify every output there against the reference."""
+    from tinydeploy import pipeline
+
+    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    return _outcome(pipeline.flash(model, target, samples=samples, keep=keep, progress=terminal))
+
+
+@verb
+@MODEL
+@BOARD
+@ENGINE
+@BUFFERS
+@SAMPLES
+@click.option("--port", metavar="PORT", help="Where the flashed board answers; without it, a virtual board is started.")
+def verify(
+    terminal: "Terminal",
+    *,
+    model: Path,
+    board: str,
+    engine: str,
+    buffers: int,
+    samples: Path | None,
+    port: str | None,
+) -> Outcome:
+    """Verify a board that was flashed before."""
+    from tinydeploy import pipeline
+
+    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal))
+
+
+@verb
+@MODEL
+@BOARD
+@ENGINE
+@BUFFERS
+@SAMPLES
+@click.option(
+    "--inferences",
+    type=click.IntRange(2, 100_000),
+    default=20,
+    show_default=True,
+    help="Inputs to stream in real time.",
+)
+def bench(
+    terminal: "Terminal",
+    *,
+    model: Path,
+    board: str,
+    engine: str,
+    buffers: int,
+    samples: Path | None,
+    inferences: int,
+) -> Outcome:
+    """Measure an inference layer by layer, and how well transfer and computing overlap."""
+    from tinydeploy import pipeline
+
+    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    return _outcome(pipeline.bench(model, target, samples=samples, inferences=inferences, progress=terminal))
+
+
+@verb
+def doctor(_terminal: "Terminal") -> Outcome:
+    """Check that every tool is there, and name the package of each that is not."""
+    from tinydeploy.doctor import check_tools
+    from tinydeploy.report.doctor import doctor_json, doctor_table
+
+    checks = check_tools()
+    missing = not all(check.ok for check in checks)
+    return Outcome(text=doctor_table(checks), json=doctor_json(checks), exit_code=5 if missing else 0)
+
+
+def _outcome(deployment: "Deployment") -> Outcome:
+    from tinydeploy.report.deployment import deployment_json, deployment_text
+
+    return Outcome(
+        text=deployment_text(deployment), json=deployment_json(deployment), exit_code=0 if deployment.ok else 1
+    )

@@ -1,0 +1,241 @@
+"""The way of a model to a board and back. Read this first.
+
+    .tflite → Graph → Plan → FirmwareProject → Image → running device → Comparison and Latency → Deployment
+
+Every function here is a verb of the command line and does one stretch of that way. Data goes one way: each stage gets
+what the one before it made, and nothing is decided after the Plan.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinydeploy.bench import Latency, Streaming, measure_latency, measure_streaming
+from tinydeploy.boards import find_board, load_boards
+from tinydeploy.build import Image, build_project
+from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
+from tinydeploy.devices.serial_port import SerialPort
+from tinydeploy.engines import ENGINES
+from tinydeploy.errors import FlashError, UsageError
+from tinydeploy.files import cache_dir
+from tinydeploy.link.session import Session
+from tinydeploy.model.graph import Graph
+from tinydeploy.model.integer import require_integer
+from tinydeploy.model.reader import read_model
+from tinydeploy.plan import Plan, make_plan, require_fit
+from tinydeploy.progress import SILENT, Progress, Stopwatch
+from tinydeploy.project import FirmwareProject, render_project, write_project
+from tinydeploy.verify.compare import Comparison, compare
+from tinydeploy.verify.oracle import reference_outputs
+from tinydeploy.verify.samples import Samples, default_samples, join_samples, load_samples
+from tinydeploy.verify.wire import pack_sample, unpack_outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a model is deployed to: a board by its id or file, an engine by name, and the number of input buffers."""
+
+    board: str
+    engine: str = "aot"
+    buffers: int = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Build:
+    """What came out of `build`. ``seconds`` has the time of each stage."""
+
+    model: Path
+    plan: Plan
+    project: FirmwareProject
+    image: Image
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Deployment:
+    """What came out of `flash`, `verify` or `bench`.
+
+    ``arena_device_bytes`` and ``stack_bytes`` are what the device itself reports, the latter its high-water mark (0
+    where it cannot tell). ``image`` is None where the firmware was not built here. ``kept`` is the virtual board that
+    goes on running. ``seconds`` has the time of each stage.
+    """
+
+    model: Path
+    plan: Plan
+    image: Image | None
+    comparison: Comparison
+    latency: Latency
+    streaming: Streaming | None
+    arena_device_bytes: int
+    stack_bytes: int
+    kept: VirtualBoard | None
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every output is what the oracle says."""
+        return self.comparison.passed
+
+
+def inspect(model: Path, boards: Sequence[str] = (), *, engine: str = "aot", buffers: int = 2) -> tuple[Plan, ...]:
+    """Plans for the boards, or for all there are. Whether they fit is part of the answer, not an error."""
+    graph = _read(model)
+    wanted = [find_board(board) for board in boards] or load_boards()
+    return tuple(make_plan(graph, board, ENGINES[engine], buffers=buffers) for board in wanted)
+
+
+def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
+    """Writes the firmware project to the folder ``output``, which has to be new, empty or an earlier project's."""
+    plan, project = _generate(model, target, Stopwatch(progress))
+    write_project(project, output)
+    return plan, project
+
+
+def build(model: Path, target: Target, *, progress: Progress = SILENT) -> Build:
+    """Builds the firmware; a build of the same project is used again."""
+    return _build(model, target, Stopwatch(progress))
+
+
+def flash(
+    model: Path, target: Target, *, samples: Path | None = None, keep: bool = False, progress: Progress = SILENT
+) -> Deployment:
+    """Builds the firmware, starts it on the board and compares what it computes with the oracle.
+
+    With ``keep``, a virtual board goes on running afterwards.
+    """
+    watch = Stopwatch(progress)
+    built = _build(model, target, watch)
+    inputs = _samples(built.plan.graph, samples)
+    with ExitStack() as stack:
+        with watch.stage("flash"):
+            device, session = stack.enter_context(_running(built, counted=True, keep=keep))
+        deployment = _verify(model, built.plan, session, inputs, watch)
+    return replace(deployment, image=built.image, kept=device if keep else None)
+
+
+def verify(
+    model: Path,
+    target: Target,
+    *,
+    port: str | None = None,
+    samples: Path | None = None,
+    progress: Progress = SILENT,
+) -> Deployment:
+    """Compares what a device that was flashed before computes with the oracle.
+
+    Without ``port``, a virtual board is started with the firmware anew.
+    """
+    if port is None:
+        return flash(model, target, samples=samples, progress=progress)
+    watch = Stopwatch(progress)
+    plan, project = _generate(model, target, watch)
+    inputs = _samples(plan.graph, samples)
+    with _session(plan, project, port) as session:
+        return _verify(model, plan, session, inputs, watch)
+
+
+def bench(
+    model: Path, target: Target, *, samples: Path | None = None, inferences: int = 20, progress: Progress = SILENT
+) -> Deployment:
+    """Does what `flash` does, then streams inputs through the board as fast as it takes them, in real time."""
+    watch = Stopwatch(progress)
+    built = _build(model, target, watch)
+    inputs = _samples(built.plan.graph, samples)
+    with ExitStack() as stack:
+        with watch.stage("flash"):
+            _, session = stack.enter_context(_running(built, counted=True))
+        deployment = _verify(model, built.plan, session, inputs, watch)
+    with watch.stage("stream"), _running(built, counted=False) as (_, session):
+        packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
+        streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
+    return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
+
+
+def _read(model: Path) -> Graph:
+    graph = read_model(model)
+    require_integer(graph)
+    return graph
+
+
+def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
+    if target.engine not in ENGINES:
+        raise UsageError(f"unknown engine {target.engine!r}", hint=f"one of: {', '.join(ENGINES)}")
+    with watch.stage("plan"):
+        plan = make_plan(_read(model), find_board(target.board), ENGINES[target.engine], buffers=target.buffers)
+        require_fit(plan)
+    watch.planned(plan)
+    with watch.stage("generate"):
+        project = render_project(
+            code=plan.engine.generate(),
+            board=plan.board,
+            buffers=plan.buffers,
+            model_name=plan.graph.name,
+            model_sha256=plan.graph.sha256,
+            engine=plan.engine.engine,
+        )
+    return plan, project
+
+
+def _build(model: Path, target: Target, watch: Stopwatch) -> Build:
+    plan, project = _generate(model, target, watch)
+    folder = cache_dir("projects") / f"{plan.board.id}-{plan.engine.engine}-{plan.graph.sha256[:12]}-{plan.buffers}"
+    with watch.stage("build"):
+        image = build_project(project, folder, on_line=watch.line)
+    return Build(model=model, plan=plan, project=project, image=image, seconds=watch.seconds)
+
+
+def _samples(graph: Graph, path: Path | None) -> Samples:
+    """The default samples, and behind them the user's."""
+    samples = default_samples(graph)
+    return samples if path is None else join_samples(samples, load_samples(path, graph))
+
+
+@contextmanager
+def _running(built: Build, *, counted: bool, keep: bool = False) -> Iterator[tuple[VirtualBoard, Session]]:
+    """A board that runs what was built, and a session with it, while the block lasts."""
+    plan, image = built.plan, built.image
+    if not plan.board.is_virtual:
+        raise FlashError(
+            f"{plan.board.id} is not a virtual board, and tinydeploy cannot flash others yet",
+            where={"firmware": str(image.elf)},
+            hint="flash that file with the board's own tool, then: tinydeploy verify MODEL --board BOARD --port PORT",
+        )
+    with (
+        run_virtual_board(plan.board, image.elf, count_instructions=counted, keep=keep) as device,
+        _session(plan, built.project, device.port) as session,
+    ):
+        yield device, session
+
+
+@contextmanager
+def _session(plan: Plan, project: FirmwareProject, port: str) -> Iterator[Session]:
+    with Session.open(SerialPort(port, baud=plan.board.uart.baud), name=port) as session:
+        session.expect(project.build_id, plan.graph.sha256)
+        yield session
+
+
+def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: Stopwatch) -> Deployment:
+    with watch.stage("verify"):
+        reference = reference_outputs(model.read_bytes(), samples)
+        packed = (pack_sample(samples[index], session.hello) for index in range(samples.count))
+        results = []
+        for result in session.run(packed):
+            results.append(result.output)
+            watch.step(len(results), samples.count)
+        comparison = compare(unpack_outputs(results, session.hello), reference, labels=samples.labels)
+        latency = measure_latency(session, plan.board, pack_sample(samples[samples.count - 1], session.hello))
+    return Deployment(
+        model=model,
+        plan=plan,
+        image=None,
+        comparison=comparison,
+        latency=latency,
+        streaming=None,
+        arena_device_bytes=session.hello.arena_bytes,
+        stack_bytes=session.stats().stack_bytes,
+        kept=None,
+        notes=samples.notes,
+        seconds=watch.seconds,
+    )

@@ -1,0 +1,70 @@
+"""What the stages of a deployment tell about themselves while they run, and how long they take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Protocol
+
+from tinydeploy.plan import Plan
+
+
+class Progress(Protocol):
+    """Somebody who watches a deployment."""
+
+    def stage(self, name: str) -> None:
+        """The stage of this name begins: plan, generate, build, flash, verify, stream."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made, and it fits."""
+
+    def step(self, done: int, total: int) -> None:
+        """So much of the current stage is done."""
+
+    def line(self, text: str) -> None:
+        """A line of output of another program."""
+
+
+class _Silent:
+    def stage(self, name: str) -> None:
+        """Nobody watches."""
+
+    def planned(self, plan: Plan) -> None:
+        """Nobody watches."""
+
+    def step(self, done: int, total: int) -> None:
+        """Nobody watches."""
+
+    def line(self, text: str) -> None:
+        """Nobody watches."""
+
+
+SILENT: Progress = _Silent()
+
+
+class Stopwatch:
+    """Takes the time of each stage, and passes on to ``progress`` what happens.
+
+    ``seconds`` has the stages by name, in their order, and their ``total``.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stages: dict[str, float] = {}
+        self.planned = progress.planned
+        self.step = progress.step
+        self.line = progress.line
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """The block is one stage."""
+        self._progress.stage(name)
+        begin = monotonic()
+        try:
+            yield
+        finally:
+            self._stages[name] = self._stages.get(name, 0.0) + monotonic() - begin
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What has been taken so far."""
+        return {**self._stages, "total": sum(self._stages.values())}

@@ -1,0 +1,171 @@
+"""A Plan as text for people and as values for JSON."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tinydeploy.model.macs import graph_macs, op_macs
+from tinydeploy.model.text import printable, shape_text, tensor_label
+from tinydeploy.plan import Budget, Plan
+from tinydeploy.report.values import Json
+
+
+def plan_text(plan: Plan) -> Text:
+    """The plan in a few lines: what it takes of the board and what is left."""
+    verdict = ("fits", "green") if plan.fits else ("does not fit", "red")
+    text = Text.assemble(
+        (printable(plan.graph.name), "bold"),
+        " on ",
+        (plan.board.id, "bold"),
+        f" ({plan.engine.engine} engine): ",
+        verdict,
+        "\n",
+    )
+    text.append(f"  arena  {plan.engine.arena_bytes:>9,} B{_peak(plan)}\n")
+    text.append(f"  RAM    {_budget(plan.ram)}\n")
+    text.append(f"  flash  {_budget(plan.flash)}")
+    return text
+
+
+def inspection_text(plans: Sequence[Plan]) -> RenderableType:
+    """The model's layers, and how it fits on each board. All plans are of one model and one engine."""
+    first = plans[0]
+    return Group(*_tensor_lines(first), "", _layers_table(first), "", *_summary(first), "", _boards_table(plans))
+
+
+def inspection_json(model: Path, plans: Sequence[Plan]) -> dict[str, Json]:
+    """The same as values."""
+    return {
+        "ok": True,
+        "model": {**model_json(model, plans[0]), "layers": _layers_json(plans[0])},
+        "boards": [_plan_json(plan) for plan in plans],
+    }
+
+
+def _plan_json(plan: Plan) -> dict[str, Json]:
+    """The entry for one board under ``boards``."""
+    peak = plan.engine.peak
+    return {
+        "board": plan.board.id,
+        "engine": plan.engine.engine,
+        "fits": plan.fits,
+        "arena_bytes": plan.engine.arena_bytes,
+        "scratch_bytes": plan.engine.scratch_bytes,
+        "ram_bytes": plan.ram.used_bytes,
+        "ram_free_bytes": plan.ram.free_bytes,
+        "flash_bytes": plan.flash.used_bytes,
+        "flash_free_bytes": plan.flash.free_bytes,
+        "peak": None
+        if peak is None
+        else {"layer": peak.op, "tensors": [printable(plan.graph.tensors[i].name) for i in peak.tensors]},
+    }
+
+
+def model_json(model: Path, plan: Plan) -> dict[str, Json]:
+    """The value of ``model``."""
+    graph = plan.graph
+    counts: dict[str, Json] = {}
+    for op in graph.ops:
+        kind = printable(op.kind)
+        before = counts.get(kind, 0)
+        assert isinstance(before, int)
+        counts[kind] = before + 1
+    return {
+        "path": str(model),
+        "sha256": graph.sha256,
+        "macs": graph_macs(graph),
+        "ops": counts,
+    }
+
+
+def _layers_json(plan: Plan) -> list[Json]:
+    """Every layer of the model, as the table shows it."""
+    return [
+        {
+            "layer": op.index,
+            "op": printable(op.kind),
+            "outputs": [list(plan.graph.tensors[index].shape) for index in op.outputs],
+            "macs": op_macs(plan.graph, op),
+            "constant_bytes": plan.engine.layer_constant_bytes[op.index],
+            "arena_bytes": plan.engine.layer_arena_bytes[op.index],
+        }
+        for op in plan.graph.ops
+    ]
+
+
+def _layers_table(plan: Plan) -> Table:
+    graph, engine = plan.graph, plan.engine
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer")
+    for heading in ("output", "MACs", "constants B", "arena B"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for op in graph.ops:
+        is_peak = engine.peak is not None and engine.peak.op == op.index
+        table.add_row(
+            f"{op.index:>3} {printable(op.kind)}",
+            " + ".join(shape_text(graph.tensors[index].shape) for index in op.outputs),
+            f"{op_macs(graph, op):,}",
+            f"{engine.layer_constant_bytes[op.index]:,}",
+            f"{engine.layer_arena_bytes[op.index]:,}",
+            "<- peak" if is_peak else "",
+            style="bold" if is_peak else "",
+        )
+    return table
+
+
+def _summary(plan: Plan) -> list[str]:
+    engine = plan.engine
+    return [
+        f"{graph_macs(plan.graph):,} multiply-accumulates, {engine.constant_bytes:,} B of constants in flash",
+        f"arena {engine.arena_bytes:,} B, of which scratch {engine.scratch_bytes:,} B; "
+        + f"no placement can need less than {engine.lower_bound_bytes:,} B{_peak(plan)}",
+        *_peak_lines(plan),
+    ]
+
+
+def _peak_lines(plan: Plan) -> list[str]:
+    if plan.engine.peak is None:
+        return []
+    tensors = (plan.graph.tensors[index] for index in plan.engine.peak.tensors)
+    return [f"  {tensor.nbytes:>9,} B  {tensor_label(tensor)}" for tensor in tensors]
+
+
+def _boards_table(plans: Sequence[Plan]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("board")
+    for heading in ("RAM B", "free", "flash B", "free"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for plan in plans:
+        figures = (plan.ram.used_bytes, plan.ram.free_bytes, plan.flash.used_bytes, plan.flash.free_bytes)
+        verdict = Text("fits", "green") if plan.fits else Text("does not fit", "red")
+        table.add_row(plan.board.id, *(f"{figure:,}" for figure in figures), verdict)
+    return table
+
+
+def _budget(budget: Budget) -> str:
+    parts = " + ".join(f"{name} {size:,}" for name, size in budget.uses.items() if size)
+    return f"{budget.used_bytes:>9,} B of {budget.available_bytes:,}  ({parts})"
+
+
+def _peak(plan: Plan) -> str:
+    if plan.engine.peak is None:
+        return ""
+    op = plan.graph.ops[plan.engine.peak.op]
+    return f", fullest at op {op.index} {printable(op.kind)}"
+
+
+def _tensor_lines(plan: Plan) -> list[str]:
+    lines = []
+    for label, indices in (("input ", plan.graph.inputs), ("output", plan.graph.outputs)):
+        for tensor in (plan.graph.tensors[index] for index in indices):
+            quantization = tensor.quantization
+            real = f", real = {quantization.scale:.6g} * (q - {quantization.zero_point})" if quantization else ""
+            lines.append(
+                f"{label}  {tensor_label(tensor)}: {shape_text(tensor.shape)} {tensor.dtype.value.lower()}{real}"
+            )
+    return lines

@@ -1,0 +1,110 @@
+"""Where reports and progress go: reports to standard output or a JSON file, progress to standard error."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
+
+from tinydeploy import __version__
+from tinydeploy.errors import TinydeployError
+from tinydeploy.files import write_file
+from tinydeploy.plan import Plan
+from tinydeploy.report.plan import plan_text
+from tinydeploy.report.values import Json
+
+_PIPED_WIDTH = 160
+"""Columns where the output is not a terminal: a log is not to be wrapped."""
+
+
+class Terminal:
+    """Shows one command's progress and its result.
+
+    Args:
+        json_path: Where the result goes as JSON; ``-`` is standard output, which then gets nothing else.
+        verbose: Whether the lines of other programs are shown.
+    """
+
+    def __init__(self, *, json_path: str | None, verbose: bool) -> None:
+        self._json_path = json_path
+        self._verbose = verbose
+        self._out = _console(stderr=json_path == "-")
+        self._err = _console(stderr=True)
+        self._bars = ProgressBars(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._err,
+            transient=True,
+            disable=not self._err.is_terminal,
+        )
+        self._task = self._bars.add_task("", visible=False)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        self._bars.reset(self._task, description=f"{name:<8}", total=None, visible=True)
+        if not self._err.is_terminal:
+            self._err.print(f"{name} ...")
+
+    def step(self, done: int, total: int) -> None:
+        """So much of the stage is done."""
+        self._bars.update(self._task, completed=done, total=total)
+
+    def line(self, text: str) -> None:
+        """A line of another program."""
+        if self._verbose:
+            self._err.print(f"  {text}", markup=False)
+
+    def planned(self, plan: Plan) -> None:
+        """The plan, as soon as it is made."""
+        self._out.print(plan_text(plan))
+
+    def write(self, text: RenderableType, values: dict[str, Json]) -> None:
+        """The result, for people and for programs."""
+        self._bars.stop()
+        self._out.print(text, markup=False)
+        self._write_json(values)
+
+    def write_error(self, error: TinydeployError) -> None:
+        """The failure as JSON, where JSON was asked for; people get it from `cli.main`."""
+        self._write_json(
+            {
+                "ok": False,
+                "error": {
+                    "exit_code": error.exit_code,
+                    "summary": error.summary,
+                    "where": dict(error.where),
+                    "try": error.hint or None,
+                },
+            }
+        )
+
+    def _write_json(self, values: dict[str, Json]) -> None:
+        if self._json_path is None:
+            return
+        text = json.dumps({"tinydeploy": __version__, **values}, indent=2) + "\n"
+        if self._json_path == "-":
+            print(text, end="", flush=True)
+        else:
+            write_file(Path(self._json_path), text.encode())
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    return console
