@@ -28,7 +28,7 @@ static int32_t convolve(const struct td_depthwise_conv_2d *conv, const int8_t *i
         padding += sum_of(weights, columns.begin);
         weights += columns.begin;
         const int32_t line = (y + row * conv->dilation_height) * conv->input_width;
-        const int8_t *values = input + (line + x) * channels + columns.begin * step;
+        const int8_t *values = input + ((line + x) * channels + columns.begin * step);
         for (const int8_t *const end = weights + (columns.end - columns.begin); weights < end; values += step) {
             sum += *values * *weights++;
         }
