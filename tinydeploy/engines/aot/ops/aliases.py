@@ -14,7 +14,7 @@ def _same_type(graph: Graph, op: Op) -> bool:
     return tensor_at(graph, op, 0).dtype is graph.output_of(op).dtype
 
 
-_CONSTRAINTS = (Constraint(sentence="input and output have the same type, which is any", holds=_same_type),)
+_CONSTRAINTS = (Constraint(sentence="input and output have one type", holds=_same_type),)
 
 OPERATORS = tuple(
     Operator(kind=kind, constraints=_CONSTRAINTS, lower=lower_alias) for kind in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")

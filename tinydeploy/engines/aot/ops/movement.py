@@ -196,12 +196,15 @@ def _index_is_valid(graph: Graph, op: Op) -> bool:
     return True
 
 
+_ONE_OUTPUT = Constraint(sentence="there is one output", holds=lambda _, op: len(op.outputs) == 1)
+
 _PAD = (
     input_is(0, "input", DType.INT8),
     output_is(DType.INT8),
     *_numbers(1, "list of paddings"),
     input_is_constant(2, "padded value"),
     QUANTIZED_PER_TENSOR,
+    _ONE_OUTPUT,
     Constraint(
         sentence="the padded value, where there is one, is a single int8 quantised like the output",
         holds=_one_value_like_output,
@@ -250,6 +253,7 @@ OPERATORS = (
         _slice,
         *_numbers(1, "list of begins"),
         *_numbers(2, "list of sizes"),
+        _ONE_OUTPUT,
         Constraint(sentence="begins and sizes fit the input's shape", holds=_bounds_fit),
     ),
     _operator("TRANSPOSE", _transpose, *_numbers(1, "permutation")),

@@ -105,7 +105,7 @@ OPERATORS = (
             input_is(0, "input", DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16),
             output_is(DType.INT8, DType.UINT8, DType.INT16),
             Constraint(
-                sentence="uint8 turns to int8, int16 and float32 to int8 or int16, int8 to any type",
+                sentence="it goes from int8 to any of these, from uint8 to int8, or else to int8 or int16",
                 holds=_types_pair,
             ),
             QUANTIZED_PER_TENSOR,
