@@ -29,17 +29,17 @@ _FORMATS = (
 )
 
 
-def check_identifier(data: bytes) -> None:
-    """Nothing, where the bytes start as a .tflite file does.
+def check_identifier(data: bytes, name: str) -> None:
+    """Nothing, where the bytes of the file ``name`` start as a .tflite file does.
 
     Raises:
         ModelError: They do not; says what they look like instead.
     """
     if not data:
-        raise ModelError("the file is empty (0 bytes)", hint="copy or convert the model again")
+        raise ModelError(f"{name} is empty (0 bytes)", hint="copy or convert the model again")
     if data[4:8] == IDENTIFIER:
         return
-    summary = "not a TensorFlow Lite model (no TFL3 identifier"
+    summary = f"{name} is not a TensorFlow Lite model (no TFL3 identifier"
     for known in _FORMATS:
         if data.startswith(known.prefix):
             raise ModelError(f"{summary}; looks like {known.name})", hint=known.hint)

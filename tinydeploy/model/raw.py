@@ -93,7 +93,7 @@ class _Decoder:
 
     def __init__(self, data: bytes) -> None:
         # 0.1 s to import; only those commands pay that read a model.
-        from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415
+        from ai_edge_litert import schema_py_generated as schema
 
         self.data = data
         self.schema = schema

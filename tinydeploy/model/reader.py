@@ -82,7 +82,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
     """
     name = printable(name, limit=120)
     try:
-        check_identifier(data)
+        check_identifier(data, name)
         raw = decode(data)
         used = set(raw.inputs).union(raw.outputs, *(op.inputs for op in raw.ops), *(op.outputs for op in raw.ops))
         tensors = tuple(_tensor(index, tensor, index in used) for index, tensor in enumerate(raw.tensors))

@@ -136,5 +136,7 @@ def _refusal(finished: process.Finished, interpreter: Interpreter) -> ModelError
         summary = f"the reference interpreter failed while {stage}"
         return ModelError(summary, where=where, hint="see what is installed: tinydeploy doctor")
     return ModelError(
-        f"the reference interpreter does not accept the model, {stage}", where=where, hint="convert the model again"
+        f"the reference interpreter does not accept the model (while {stage})",
+        where=where,
+        hint="convert the model again",
     )

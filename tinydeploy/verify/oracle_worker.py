@@ -54,7 +54,7 @@ def _verify(model: bytes) -> None:
 
     Only that is of interest: LiteRT lacks some ops that TFLM has, and the other way round.
     """
-    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - heavy
+    from ai_edge_litert.interpreter import Interpreter
 
     _stage("checking the file with LiteRT")
     try:
@@ -67,7 +67,7 @@ def _verify(model: bytes) -> None:
 
 
 def _tflm(model: bytes, arena_bytes: int) -> Invoke:
-    from tflite_micro.python.tflite_micro import runtime  # noqa: PLC0415 - not installed everywhere
+    from tflite_micro.python.tflite_micro import runtime
 
     _stage("preparing it")
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
@@ -84,13 +84,13 @@ def _tflm(model: bytes, arena_bytes: int) -> Invoke:
 
 def _output_count(model: bytes) -> int:
     """TFLM's wrapper does not tell how many outputs there are."""
-    from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - heavy
+    from ai_edge_litert import schema_py_generated as schema
 
     return int(schema.Model.GetRootAs(model, 0).Subgraphs(0).OutputsLength())
 
 
 def _litert(model: bytes) -> Invoke:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: PLC0415 - heavy
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     _stage("preparing it")
     # Without XNNPACK, whose results differ from the reference kernels by tens of LSB.
