@@ -1,12 +1,37 @@
-"""Random models of one op each: compiled, run under sanitizers and compared with TFLM's interpreter bit for bit."""
+"""Random models, compiled, run under sanitizers and compared with TFLM's interpreter bit for bit."""
 
+import numpy as np
 import pytest
-from host_engine import check_on_host
-from random_graphs import KINDS, random_op_model
+from host_engine import Case, check_on_host
+from random_graphs import KINDS, random_graph, random_op_model
+from tflite_builder import ModelBuilder
+
+from tinydeploy.engines.aot.engine import AotEngine
 
 _MODELS_A_KIND = 12
+_GRAPHS = 20
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_models_of_one_op_agree_with_tflm(kind):
     check_on_host([random_op_model(kind, seed) for seed in range(_MODELS_A_KIND)])
+
+
+def test_random_graphs_agree_with_tflm():
+    check_on_host([random_graph(seed) for seed in range(_GRAPHS)])
+
+
+def test_elementwise_ops_work_in_place_where_their_input_is_not_needed_again():
+    builder = ModelBuilder()
+    like = {"scale": 1 / 256, "zero_point": -128}
+    x, *values = [builder.tensor((1, 40), **like) for _ in range(7)]
+    other = builder.constant(np.arange(40, dtype=np.int8), **like)
+    builder.op("LOGISTIC", [x], [values[0]])
+    builder.op("ADD", [values[0], other], [values[1]])
+    builder.op("MUL", [other, values[1]], [values[2]])
+    builder.op("SOFTMAX", [values[2]], [values[3]], beta=40.0)
+    builder.op("QUANTIZE", [values[3]], [values[4]])
+    builder.op("SUB", [values[4], other], [values[5]])
+    model = builder.finish(inputs=[x], outputs=[values[5]])
+    assert AotEngine().plan(Case(model, []).graph).arena_bytes == 48  # 40, aligned to 16
+    check_on_host([model])
