@@ -157,7 +157,8 @@ def _as_input(path: Path, array: Array, tensor: Tensor, note: Callable[[str], No
         raise _wrong(path, f"{_of(tensor)} has element type {array.dtype}, expected {expected}", hint=hint)
     converted = to_tensor_type(samples, tensor)
     if converted.bad is not None:
-        where = ", ".join(map(str, converted.bad))
+        place = np.unravel_index(np.ravel_multi_index(converted.bad, samples.shape), array.shape)
+        where = ", ".join(str(int(i)) for i in place)
         raise _wrong(path, f"{_of(tensor)} has a NaN or an infinity at [{where}]", hint="remove it")
     if tensor.quantization is not None:
         scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
