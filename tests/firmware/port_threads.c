@@ -4,6 +4,7 @@
 #include "td_port.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -114,6 +115,7 @@ void td_port_reset(void)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* a host may leave while it is being answered */
     td_port_init();
     td_runner_run();
 }

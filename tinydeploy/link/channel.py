@@ -74,13 +74,20 @@ class Channel:
         deadline = time.monotonic() + timeout_s
         while (now := time.monotonic()) < deadline:
             self.send(message, payload, sequence=sequence, after_silence=True)
-            retry_at = min(now + retry_s, deadline)
-            while (left_s := retry_at - time.monotonic()) > 0:
-                for frame in self.receive(left_s):
-                    is_reply = frame.message in (message | REPLY, Message.ERROR | REPLY)
-                    if is_reply and frame.sequence == sequence:
-                        return frame
+            frame = self._reply(message, sequence, until=min(now + retry_s, deadline))
+            if frame is not None:
+                return frame
         return None
+
+    def _reply(self, message: Message, sequence: int, *, until: float) -> Frame | None:
+        """The reply or the refusal to a request; what has arrived already is looked at in any case."""
+        while True:
+            for frame in self.receive(until - time.monotonic()):
+                is_reply = frame.message in (message | REPLY, Message.ERROR | REPLY)
+                if is_reply and frame.sequence == sequence:
+                    return frame
+            if time.monotonic() >= until:
+                return None
 
     def close(self) -> None:
         """Gives the transport back."""

@@ -7,12 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
-HERE = Path(__file__).resolve().parent
-FLAGS = [
-    *("-std=c99", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"),
-    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread"),
-]
+TESTS = Path(__file__).resolve().parent
+FIRMWARE = TESTS.parent / "firmware"
+HOST_PARTS = TESTS / "firmware"
+FLAGS = ["-std=c99", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-pthread"]
 
 INPUT_BYTES = 1000
 SUM_BYTES = 640
@@ -20,13 +18,19 @@ BUILD_ID = bytes.fromhex("0123456789abcdef")
 MODEL_SHA256 = "aabb" + "00" * 30
 
 
-def compile_firmware(program: Path, port: str, **macros: int) -> Path:
-    """The firmware with the increment model on one of the ports in this folder."""
-    includes = [f"-I{HERE}", f"-I{FIRMWARE / 'include'}"]
-    sources = [*sorted((FIRMWARE / "src").glob("td_*.c")), HERE / "increment_model.c", HERE / f"{port}.c"]
+def compile_c(program: Path, *sources: Path, sanitize: str = "address,undefined", **macros: int) -> Path:
+    """A program for this machine; macros replace those of tests/firmware/td_config.h."""
+    includes = [f"-I{HOST_PARTS}", f"-I{FIRMWARE / 'include'}"]
+    sanitizers = [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
     defines = [f"-D{name}={value}" for name, value in macros.items()]
-    subprocess.run(["gcc", *FLAGS, *includes, *defines, *map(str, sources), "-o", str(program)], check=True)
+    subprocess.run(["gcc", *FLAGS, *sanitizers, *includes, *defines, *sources, "-o", program], check=True)
     return program
+
+
+def compile_firmware(program: Path, port: str, *, sanitize: str = "address,undefined", **macros: int) -> Path:
+    """The firmware of the increment model on ``port_threads`` or ``port_steps``."""
+    parts = [HOST_PARTS / "increment_model.c", HOST_PARTS / f"{port}.c"]
+    return compile_c(program, *sorted((FIRMWARE / "src").glob("td_*.c")), *parts, sanitize=sanitize, **macros)
 
 
 def random_inputs(count: int, seed: int = 1) -> list[bytes]:
@@ -35,9 +39,9 @@ def random_inputs(count: int, seed: int = 1) -> list[bytes]:
     return [b"\1" + source.randbytes(INPUT_BYTES - 1) for _ in range(count)]
 
 
-def expected_output(data: bytes, count: int) -> bytes:
+def expected_output(data: bytes, count: int, *, sum_bytes: int = SUM_BYTES) -> bytes:
     """What the increment model computes, as its ``count``-th inference since start."""
-    return bytes((byte + 1) % 256 for byte in data[:SUM_BYTES]) + count.to_bytes(4, "little")
+    return bytes((byte + 1) % 256 for byte in data[:sum_bytes]) + count.to_bytes(4, "little")
 
 
 class Process:
@@ -47,7 +51,8 @@ class Process:
         self.process = subprocess.Popen(
             [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:

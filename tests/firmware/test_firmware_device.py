@@ -1,0 +1,121 @@
+"""What the firmware's C does about hosts and lines that do not behave, frame by frame."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from host_firmware import Steps, expected_output, random_inputs
+
+from tinydeploy.link.frame import Decoder, Frame, encode
+from tinydeploy.link.messages import REPLY, Ack, HelloRequest, InputChunk, Message, ResultRequest, Stats
+from tinydeploy.link.session import Session
+
+Build = Callable[..., Path]
+
+
+class Hand:
+    """A host that makes its frames by hand, against a firmware that does everything in turn."""
+
+    def __init__(self, program: Path) -> None:
+        self.steps = Steps(program)
+        self.sequence = 0
+        self.step(self.frame(Message.HELLO, HelloRequest(version=1).pack()))
+
+    def frame(self, message: int, payload: bytes = b"", session: int = 5) -> bytes:
+        self.sequence = (self.sequence + 1) % 65536
+        return encode(Frame(message=message, sequence=self.sequence, session=session, payload=payload))
+
+    def step(self, data: bytes) -> list[Frame]:
+        return Decoder().feed(self.steps.step(data))
+
+    def chunk(self, input_id: int, offset: int, data: bytes) -> bytes:
+        return self.frame(Message.INPUT, InputChunk(id=input_id, offset=offset, flags=0, data=data).pack())
+
+    def input(self, input_id: int, data: bytes) -> bytes:
+        return b"".join(self.chunk(input_id, at, data[at : at + 128]) for at in range(0, len(data), 128))
+
+
+@pytest.fixture
+def hand(build: Build) -> Iterator[Hand]:
+    by_hand = Hand(build("port_steps"))
+    yield by_hand
+    by_hand.steps.close()
+
+
+def ack_in(frames: list[Frame]) -> Ack:
+    (ack,) = [Ack.unpack(frame.payload) for frame in frames if frame.message == Message.INPUT | REPLY]
+    return ack
+
+
+def test_a_megabyte_of_noise_neither_stops_the_device_nor_makes_it_compute(build: Build) -> None:
+    source = random.Random(17)
+    line = Steps(build("port_steps"))
+    for _ in range(32):
+        line.step(source.randbytes(1 << 15))
+    with Session.open(line) as session:
+        outputs = [result.output for result in session.run(random_inputs(2))]
+        stats = session.stats()
+    assert outputs == [expected_output(data, 1 + i) for i, data in enumerate(random_inputs(2))]
+    assert stats.inferences == 2
+    assert stats.damaged > 3000
+
+
+def test_intact_frames_with_any_content_neither_stop_the_device_nor_make_it_compute(hand: Hand) -> None:
+    source = random.Random(19)
+
+    def any_frame() -> bytes:
+        message = source.choice([1, 2, 3, 3, 3, 4, 4, 5, 6, 8, 0x7F, 0x81, 0xFF])
+        numbers = bytes(source.choices([0, 0, 0, 0, 1, 128, 255], k=source.choice([0, 1, 2, 6, 8, 9])))
+        data = source.randbytes(source.choice([0, 0, 1, 128, 129, 1500]))
+        # Of an input, only its first byte may get through, so that none becomes complete.
+        payload = numbers + data if message != Message.INPUT or len(numbers) < 9 else numbers + data[:1]
+        return hand.frame(message, payload, session=source.choice([5, 5, 5, 0, 6]))
+
+    for _ in range(40):
+        hand.step(b"".join(any_frame() for _ in range(50)))
+    hand.step(hand.frame(Message.HELLO, b"\1"))
+    (reply,) = hand.step(hand.frame(Message.STATS))
+    assert reply.message == Message.STATS | REPLY
+    assert Stats.unpack(reply.payload).inferences == 0
+    assert Stats.unpack(reply.payload).frames > 1000
+
+
+def test_a_chunk_beyond_the_end_of_an_input_is_refused(hand: Hand) -> None:
+    data = random_inputs(1)[0]
+    hand.step(b"".join(hand.chunk(0, at, data[at : at + 100]) for at in range(0, 900, 100)))
+    (refusal,) = hand.step(hand.chunk(0, 900, bytes(101)))
+    assert (refusal.message, refusal.payload[0]) == (Message.ERROR | REPLY, 3)
+    assert ack_in(hand.step(hand.chunk(0, 900, data[900:]))).next_id == 1
+
+
+def test_a_damaged_frame_destroys_nothing_that_was_accepted(hand: Hand) -> None:
+    data = random_inputs(1)[0]
+    hand.step(hand.chunk(0, 0, data[:128]))
+    for _ in range(20):
+        damaged = bytearray(hand.chunk(0, 128, b"\xaa" * 128))
+        damaged[-3] ^= 1
+        assert hand.step(bytes(damaged)) == []
+    rest = b"".join(hand.chunk(0, at, data[at : at + 128]) for at in range(128, 1000, 128))
+    replies = [frame.payload[16:] for frame in hand.step(rest) if frame.message == Message.RESULT | REPLY]
+    assert b"".join(replies) == expected_output(data, 1)
+
+
+def test_an_input_that_is_repeated_is_not_computed_again(hand: Hand) -> None:
+    data = random_inputs(1)[0]
+    hand.step(hand.input(0, data))
+    assert ack_in(hand.step(hand.input(0, data))) == Ack(next_id=1, next_offset=0, end_id=3)
+    again = hand.step(hand.frame(Message.RESULT, ResultRequest(id=0, offset=0).pack()))
+    assert b"".join(frame.payload[16:] for frame in again) == expected_output(data, 1)
+
+
+def test_inputs_beyond_the_credits_are_dropped_and_counted(hand: Hand) -> None:
+    inputs = random_inputs(5)
+    for number in range(4):  # two are computed, and their results held; two wait
+        hand.step(hand.input(number, inputs[number]))
+    assert ack_in(hand.step(hand.chunk(4, 0, inputs[4][:128]))) == Ack(next_id=4, next_offset=0, end_id=4)
+    (reply,) = hand.step(hand.frame(Message.STATS))
+    assert Stats.unpack(reply.payload).overruns == 1
+    computed = hand.step(hand.frame(Message.RESULT, ResultRequest(id=2, offset=0).pack()))
+    outputs = b"".join(frame.payload[16:] for frame in computed if frame.message == Message.RESULT | REPLY)
+    assert outputs == expected_output(inputs[2], 3) + expected_output(inputs[3], 4)

@@ -1,0 +1,227 @@
+"""What people are told when there is no device, or not the right one, or it goes away. Lines that do these things."""
+
+import itertools
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
+from tinydeploy.link.frame import Decoder, Frame, encode
+from tinydeploy.link.messages import REPLY, Ack, ErrorCode, HelloReply, InputChunk, Message, Refusal, ResultChunk
+from tinydeploy.link.session import Session
+
+DESCRIPTION = HelloReply(
+    version=1,
+    engine=1,
+    buffers=1,
+    inputs=0,
+    outputs=0,
+    layers=1,
+    chunk_bytes=16,
+    model_status=0,
+    arena_bytes=0,
+    input_bytes=4,
+    output_bytes=2,
+    clock_hz=1,
+    tick_hz=1,
+    build_id=bytes(8),
+    model_sha256=bytes(32),
+    board=b"x",
+)
+
+Answer = Callable[[Frame], list[tuple[int, bytes]]]
+
+
+class Line:
+    """A device that answers each frame with the (message, payload) pairs that a function gives."""
+
+    def __init__(self, answer: Answer, *, junk: bytes = b"") -> None:
+        self.answer = answer
+        self.arrived = junk
+        self.decoder = Decoder()
+        self.closed = False
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        if not self.arrived:
+            time.sleep(timeout_s)
+        data, self.arrived = self.arrived[:max_bytes], self.arrived[max_bytes:]
+        return data
+
+    def write(self, data: bytes) -> None:
+        for frame in self.decoder.feed(data):
+            for message, payload in self.answer(frame):
+                self.arrived += encode(
+                    Frame(message=message, sequence=frame.sequence, session=frame.session, payload=payload)
+                )
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def describes_itself(frame: Frame) -> list[tuple[int, bytes]]:
+    return [(Message.HELLO | REPLY, DESCRIPTION.pack())] if frame.message == Message.HELLO else []
+
+
+def refuses(code: ErrorCode, status: int = 0) -> Answer:
+    refusal = Refusal(code=code, message=Message.INPUT, model_status=status).pack()
+    return lambda frame: describes_itself(frame) or [(Message.ERROR | REPLY, refusal)]
+
+
+def failure_of(answer: Answer, *, junk: bytes = b"") -> TinydeployError:
+    """How saying hello and one inference go wrong."""
+    with pytest.raises(TinydeployError) as caught:
+        list(Session.open(Line(answer, junk=junk), 0.25, name="/dev/ttyX").run([b"abcd"]))
+    return caught.value
+
+
+def test_a_port_where_nothing_answers() -> None:
+    error = failure_of(lambda _: [])
+    assert isinstance(error, DeviceNotFoundError)
+    assert error.exit_code == 7
+    assert str(error) == (
+        "no answer within 0.25 s\n"
+        "  port      /dev/ttyX\n"
+        "  received  not a single byte\n"
+        "  try       is it the right port, is the board powered, and has it been flashed?"
+    )
+
+
+def test_a_port_where_something_else_talks() -> None:
+    error = failure_of(lambda _: [], junk=b"Hello from Arduino!\r\n\0")
+    assert isinstance(error, DeviceNotFoundError)
+    assert error.where["received"] == (
+        "22 B, but no valid frame (1 damaged); the first: 48 65 6c 6c 6f 20 66 72 6f 6d 20 41 72 64 75 69"
+    )
+    assert "another speed" in error.hint
+
+
+def test_a_port_that_echoes() -> None:
+    error = failure_of(lambda frame: [(frame.message, frame.payload)])
+    assert isinstance(error, DeviceNotFoundError)
+    assert error.where["received"] == "everything that is sent comes back"
+
+
+def test_a_hello_is_repeated_every_tenth_of_a_second_until_it_is_heard() -> None:
+    times: list[float] = []
+
+    def deaf_at_first(frame: Frame) -> list[tuple[int, bytes]]:
+        times.append(time.monotonic())
+        return describes_itself(frame) if len(times) > 3 else []
+
+    Session.open(Line(deaf_at_first), 5.0)
+    assert len(times) == 4
+    assert all(later - earlier >= 0.09 for earlier, later in itertools.pairwise(times))
+
+
+def test_a_device_of_another_protocol_version_says_to_flash_again() -> None:
+    error = failure_of(lambda _: [(Message.HELLO | REPLY, b"\2whatever the future brings")])
+    assert isinstance(error, WrongFirmwareError)
+    assert error.exit_code == 9
+    assert error.summary == "the device speaks version 2 of the protocol, this program version 1"
+    assert error.hint == "flash it again: tinydeploy flash MODEL --board ID"
+
+
+def test_a_description_that_makes_no_sense() -> None:
+    error = failure_of(lambda _: [(Message.HELLO | REPLY, b"\1too short")])
+    assert isinstance(error, WrongFirmwareError)
+    assert error.summary == "the device's reply makes no sense: HELLO"
+
+
+def test_another_firmware_is_named_with_both_ids() -> None:
+    session = Session.open(Line(describes_itself))
+    session.expect(bytes(8), "00" * 32)
+    with pytest.raises(WrongFirmwareError) as caught:
+        session.expect(bytes.fromhex("0123456789abcdef"), "ab" * 32)
+    assert caught.value.exit_code == 9
+    assert str(caught.value) == (
+        "the device runs another firmware: build 0000000000000000, not 0123456789abcdef\n"
+        f"  device    model {'00' * 32}\n"
+        "            engine aot on x\n"
+        f"  expected  model {'ab' * 32}\n"
+        "  try       flash it again: tinydeploy flash MODEL --board ID"
+    )
+
+
+def test_a_device_that_restarts_in_the_middle() -> None:
+    error = failure_of(refuses(ErrorCode.NO_SESSION))
+    assert isinstance(error, LinkError)
+    assert error.exit_code == 8
+    assert error.summary == "the device restarted in the middle of the conversation, or another program talks to it"
+
+
+def test_a_model_that_could_not_be_started() -> None:
+    error = failure_of(refuses(ErrorCode.MODEL_FAILED, status=-3))
+    assert isinstance(error, VerificationError)
+    assert error.summary == "the engine could not start the model on the device: status -3"
+
+
+def test_a_request_that_is_refused() -> None:
+    error = failure_of(refuses(ErrorCode.BAD_REQUEST))
+    assert isinstance(error, LinkError)
+    assert error.summary == "the device refused INPUT: BAD_REQUEST"
+
+
+def test_an_inference_that_fails() -> None:
+    failed = ResultChunk(id=0, status=-5, ticks=1, offset=0, data=b"??").pack()
+    error = failure_of(lambda frame: describes_itself(frame) or [(Message.RESULT | REPLY, failed)])
+    assert isinstance(error, VerificationError)
+    assert error.summary == "the engine failed at inference 0: status -5"
+
+
+def test_a_device_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinydeploy.link.session._SILENCE_S", 0.3)
+    error = failure_of(describes_itself)
+    assert isinstance(error, LinkError)
+    assert error.summary == "the device has stopped answering: nothing for 0.3 s"
+
+
+def test_a_device_that_answers_but_never_finishes() -> None:
+    def computes_for_ever(frame: Frame) -> list[tuple[int, bytes]]:
+        acknowledged = Ack(next_id=1, next_offset=0, end_id=1).pack()
+        return describes_itself(frame) or [(Message.INPUT | REPLY, acknowledged)]
+
+    session = Session.open(Line(computes_for_ever), name="/dev/ttyX", inference_timeout_s=0.4)
+    with pytest.raises(LinkError) as caught:
+        list(session.run([b"abcd"]))
+    assert caught.value.summary == "inference 0 has made no progress for 0.4 s, though the device answers"
+
+
+def test_a_line_that_breaks() -> None:
+    class Unplugged(Line):
+        def write(self, data: bytes) -> None:
+            if self.decoder.received > 30:
+                raise OSError(5, "Input/output error")
+            super().write(data)
+
+    session = Session.open(Unplugged(describes_itself), name="/dev/ttyX")
+    with pytest.raises(LinkError) as caught:
+        list(session.run([b"abcd"] * 9))
+    assert caught.value.exit_code == 8
+    assert str(caught.value) == (
+        "the connection broke: input/output error\n"
+        "  port  /dev/ttyX\n"
+        "  try   check the cable and the board's power, then start again"
+    )
+
+
+def test_a_session_closes_its_line() -> None:
+    line = Line(describes_itself)
+    with Session.open(line):
+        assert not line.closed
+    assert line.closed
+
+
+def test_the_next_input_travels_before_anybody_has_looked_at_the_result() -> None:
+    sent: list[int] = []
+
+    def computes_at_once(frame: Frame) -> list[tuple[int, bytes]]:
+        if frame.message != Message.INPUT:
+            return describes_itself(frame)
+        sent.append(InputChunk.unpack(frame.payload).id)
+        done = ResultChunk(id=sent[-1], status=0, ticks=1, offset=0, data=b"ok").pack()
+        return [(Message.RESULT | REPLY, done)]
+
+    results = Session.open(Line(computes_at_once)).run([b"abcd"] * 3)
+    assert next(results).id == 0
+    assert sent == [0, 1]

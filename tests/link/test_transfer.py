@@ -1,0 +1,163 @@
+"""The data exchange without a line: what is sent when, and what is made of the answers."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from tinydeploy.errors import UsageError
+from tinydeploy.link.hello import Hello
+from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
+from tinydeploy.link.transfer import WINDOW_CHUNKS, Transfer
+
+
+def hello(*, buffers: int = 2, chunk_bytes: int = 4) -> Hello:
+    return Hello(
+        engine="aot",
+        board="x",
+        build_id=bytes(8),
+        model_sha256="00",
+        model_status=0,
+        inputs=(),
+        outputs=(),
+        layers=1,
+        arena_bytes=0,
+        buffers=buffers,
+        input_bytes=10,
+        output_bytes=6,
+        chunk_bytes=chunk_bytes,
+        clock_hz=1,
+        tick_hz=1,
+    )
+
+
+def transfer(inputs: Iterable[bytes], *, buffers: int = 2, chunk_bytes: int = 4) -> Transfer:
+    described = hello(buffers=buffers, chunk_bytes=chunk_bytes)
+    return Transfer(inputs, hello=described, first_id=0, flags=InputFlag.NONE)
+
+
+class Sender:
+    """Takes from a transfer what it wants to send, with frame numbers from 1 on."""
+
+    def __init__(self, source: Transfer) -> None:
+        self.source = source
+        self.sequence = 0
+
+    def all(self) -> list[InputChunk | ResultRequest]:
+        messages = []
+        while (message := self.source.next_message(self.sequence + 1, now=float(self.sequence))) is not None:
+            self.sequence += 1
+            messages.append(message)
+        return messages
+
+
+def places(messages: list[InputChunk | ResultRequest]) -> list[tuple[int, int]]:
+    return [(message.id, message.offset) for message in messages]
+
+
+def result(result_id: int, offset: int, data: bytes) -> ResultChunk:
+    return ResultChunk(id=result_id, status=0, ticks=5, offset=offset, data=data)
+
+
+def test_an_input_goes_in_chunks_and_no_further_than_the_credits() -> None:
+    sender = Sender(transfer([b"0123456789"] * 5))
+    assert places(sender.all()) == [(0, 0), (0, 4), (0, 8), (1, 0), (1, 4), (1, 8)]
+
+
+def test_an_input_is_taken_from_its_source_only_when_there_is_room() -> None:
+    taken = []
+    sender = Sender(transfer((taken.append(i) or bytes(10) for i in range(5)), buffers=1))
+    sender.all()
+    assert taken == [0]
+    sender.source.on_ack(3, Ack(next_id=1, next_offset=0, end_id=2), now=0)
+    sender.all()
+    assert taken == [0, 1]
+
+
+def test_only_a_few_chunks_are_under_way() -> None:
+    sender = Sender(transfer([bytes(10)] * 5, chunk_bytes=1))
+    assert len(sender.all()) == WINDOW_CHUNKS
+    sender.source.on_ack(3, Ack(next_id=0, next_offset=3, end_id=2), now=0)
+    assert places(sender.all()) == [(0, 8), (0, 9), (1, 0)]
+
+
+def test_a_chunk_that_the_device_passed_over_is_sent_again_with_all_after_it() -> None:
+    sender = Sender(transfer([bytes(10)] * 5))
+    sender.all()
+    sender.source.on_ack(4, Ack(next_id=0, next_offset=4, end_id=2), now=0)
+    assert places(sender.all()) == [(0, 4), (0, 8), (1, 0), (1, 4), (1, 8)]
+    # The rest of what was sent the first time is answered now: that is no reason to send it a third time.
+    sender.source.on_ack(6, Ack(next_id=0, next_offset=4, end_id=2), now=0)
+    assert sender.all() == []
+
+
+def test_an_answer_to_a_later_request_shows_a_lost_chunk_too() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    sender.source.on_ack(9, Ack(next_id=0, next_offset=8, end_id=2), now=0)
+    assert places(sender.all()) == [(0, 8)]
+
+
+def test_an_ack_that_answers_nothing_gives_credit_and_repeats_nothing() -> None:
+    sender = Sender(transfer([bytes(10)] * 5, buffers=1))
+    sender.all()
+    sender.source.on_ack(0, Ack(next_id=0, next_offset=0, end_id=2), now=0)
+    assert places(sender.all()) == [(1, 0), (1, 4), (1, 8)]
+
+
+def test_a_round_trip_is_timed_by_the_frame_that_is_answered() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    assert sender.source.on_ack(2, Ack(next_id=0, next_offset=8, end_id=2), now=7.5) == 6.5
+    assert sender.source.on_ack(2, Ack(next_id=0, next_offset=8, end_id=2), now=9.5) is None
+
+
+def test_a_result_is_put_together_given_once_and_acknowledged() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    assert sender.source.on_result(result(0, 0, b"abcd")) is None
+    assert sender.source.on_result(result(0, 0, b"abcd")) is None
+    done = sender.source.on_result(result(0, 4, b"ef"))
+    assert done is not None
+    assert (done.id, done.output, done.status, done.ticks) == (0, b"abcdef", 0, 5)
+    assert sender.source.on_result(result(0, 4, b"ef")) is None
+    assert sender.all() == [ResultRequest(id=1, offset=0)]
+    assert sender.source.done
+
+
+def test_a_missing_part_of_a_result_is_asked_for_once() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    sender.source.on_result(result(0, 0, b"ab"))
+    sender.source.on_result(result(0, 4, b"ef"))
+    sender.source.on_result(result(1, 0, b"ab"))
+    assert sender.all() == [ResultRequest(id=0, offset=2)]
+    assert not sender.source.done
+
+
+def test_after_silence_everything_unanswered_is_repeated() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    sender.source.on_ack(1, Ack(next_id=0, next_offset=4, end_id=2), now=0)
+    sender.source.on_silence()
+    assert places(sender.all()) == [(0, 0), (0, 4), (0, 8)]  # the first is the request for result 0
+
+
+def test_a_result_proves_that_its_input_arrived_even_if_every_ack_was_lost() -> None:
+    sender = Sender(transfer([bytes(10)] * 5, buffers=1, chunk_bytes=1))
+    sender.all()
+    sender.source.on_result(result(0, 0, b"abcdef"))
+    assert places(sender.all())[:3] == [(1, 0), (1, 0), (1, 1)]  # the first acknowledges result 0
+
+
+def test_no_inputs_are_done_at_once() -> None:
+    sender = Sender(transfer([]))
+    assert sender.all() == []
+    assert sender.source.done
+
+
+def test_an_input_of_the_wrong_size_is_refused_with_both_sizes() -> None:
+    sender = Sender(transfer([b"short"]))
+    with pytest.raises(UsageError) as caught:
+        sender.all()
+    assert str(caught.value) == "an input has 5 B, but the model takes 10 B"
+    assert caught.value.exit_code == 2
