@@ -16,7 +16,7 @@ from typing import IO
 from tinydeploy.errors import BuildError
 
 # Ends a process group as soon as standard input closes, however the process at its other end came to die.
-_GUARD = 'read -r _; kill -9 -- "-$1"'
+_GUARD = 'read -r _; kill -9 "-$1"'
 
 
 @dataclass(frozen=True, kw_only=True)

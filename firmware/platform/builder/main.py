@@ -74,11 +74,7 @@ program = env.BuildProgram()
 env.Depends(program, env.File(os.path.join("$PROJECT_DIR", "linker.ld")))
 Default(program)
 
-emulator = [board.get("build.emulator.program"), *board.get("build.emulator.args"), "-serial", "pty"]
-AlwaysBuild(
-    env.Alias(
-        "upload",
-        program,
-        env.VerboseAction(shlex.join(emulator) + " -kernel $SOURCE", "Running $SOURCE in the emulator; Ctrl-C ends it"),
-    )
-)
+if "emulator" in board.get("build"):
+    emulator = [board.get("build.emulator.program"), *board.get("build.emulator.args"), "-serial", "pty"]
+    run = env.VerboseAction(shlex.join(emulator) + " -kernel $SOURCE", "Running $SOURCE in the emulator; Ctrl-C ends it")
+    AlwaysBuild(env.Alias("upload", program, run))

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+
+from tinydeploy.boards import Board, find_board, load_boards, read_board
+from tinydeploy.errors import UsageError
+from tinydeploy.files import data_dir
+
+M4 = data_dir("boards") / "qemu-cortex-m4.toml"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    text = M4.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_every_board_that_comes_along_is_valid_and_named_after_its_file():
+    stems = sorted(path.stem for path in data_dir("boards").glob("*.toml"))
+    assert [board.id for board in load_boards()] == stems
+    assert set(stems) >= {
+        "qemu-cortex-m3", "qemu-cortex-m4", "qemu-cortex-m7", "qemu-cortex-m55", "netduinoplus2", "microbit",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "flash_bytes", "ram_bytes"), [("netduinoplus2", 1 << 20, 128 << 10), ("microbit", 256 << 10, 16 << 10)]
+)
+def test_a_board_has_the_limits_of_the_real_chip(name, flash_bytes, ram_bytes):
+    board = find_board(name)
+    assert (board.flash_bytes, board.ram_bytes) == (flash_bytes, ram_bytes)
+
+
+@pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
+def test_instructions_come_out_of_ticks_exactly(board: Board):
+    assert board.emulator is not None
+    for instructions in (0, 1, 2, 12_345, 800_000_000):
+        ticks = instructions * board.timer.tick_hz * (1 << board.emulator.icount_shift) // 1_000_000_000
+        for late in (0, 1):  # the timer may tick once more, or not
+            assert board.instructions(ticks + late) == instructions
+
+
+def test_an_unknown_board_is_answered_with_the_nearest_names():
+    with pytest.raises(UsageError) as caught:
+        find_board("qemu-cortexm4")
+    assert caught.value.exit_code == 2
+    assert "unknown board 'qemu-cortexm4'" in str(caught.value)
+    assert "did you mean qemu-cortex-m4" in caught.value.hint
+
+
+def test_an_unknown_board_that_is_near_none_is_answered_with_all():
+    with pytest.raises(UsageError) as caught:
+        find_board("zzz")
+    assert "one of: microbit, netduinoplus2" in caught.value.hint
+
+
+def test_the_path_of_a_toml_file_is_a_board():
+    assert find_board(str(M4)) == find_board("qemu-cortex-m4")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('core = "cortex-m4"', 'core = "z80"', "core: 'z80' is not one of cortex-m0, "),
+        ("clock_hz", "clock_khz", "clock_khz: no such key (did you mean clock_hz?)"),
+        ('id = "qemu-cortex-m4"\n', "", "id: missing"),
+        ('id = "qemu-cortex-m4"', 'id = "../m4"', "id: letters, digits, - and _ only"),
+        ('title = "', 'title = "*/', "title: one line is needed that can stand in a C comment"),
+        ("clock_hz = 25_000_000", 'clock_hz = "25 MHz"', "clock_hz: a whole number is needed, not '25 MHz'"),
+        ("clock_hz = 25_000_000", "clock_hz = true", "clock_hz: a whole number is needed, not True"),
+        ("clock_hz = 25_000_000", "clock_hz = 0", "clock_hz: must be positive"),
+        ("rx_irq = 0", "rx_irq = 32", "uart.rx_irq: must be below port.irqs"),
+        ("base = 0x4000_4000\n", "", "uart.base: missing"),
+        ("args = []", 'args = "-s"', "emulator.args: a list is needed"),
+        ("args = []", "args = [1]", "emulator.args[0]: text is needed, not 1"),
+        ("icount_shift = 7", "icount_shift = 6", "emulator.icount_shift: one instruction must take three ticks"),
+        ("icount_shift = 7", "icount_shift = 11", "emulator.icount_shift: must be between 0 and 10"),
+        ("stack_bytes = 4096", "stack_bytes = 4_194_304", "stack_bytes: 4194304 does not fit into RAM"),
+        ("stack_bytes = 4096", "stack_bytes = 1001", "stack_bytes: a multiple of 8 is needed"),
+        ('holds = "data"', 'holds = "code"', 'memory: exactly one region that holds "code" is needed'),
+        ('holds = "data"', 'holds = "files"', "memory[1].holds: 'files' is not one of code, data"),
+        ("origin = 0x2000_0000", "origin = 0xFFFF_0000", "memory: a region must lie within 32-bit addresses"),
+        ('name = "RAM"', 'name = "my RAM"', "memory: a region's name is used in C and must be a word"),
+        ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[2]: there is no firmware/ports/cmsdk/usb.c"),
+        ("[uart]", "[uart", "is not TOML: "),
+        ("[timer]", "[timers]", "timers: no such key (did you mean timer?)"),
+    ],
+)
+def test_a_board_file_that_is_not_valid_is_refused_by_its_key(tmp_path, old, new, message):
+    path = changed(tmp_path, old, new)
+    with pytest.raises(UsageError) as caught:
+        read_board(path)
+    assert caught.value.exit_code == 2
+    assert message in caught.value.summary
+    assert caught.value.where["file"] == str(path)
+
+
+def test_a_board_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read: no such file or directory"):
+        find_board(str(tmp_path / "none.toml"))

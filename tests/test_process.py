@@ -1,0 +1,133 @@
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tinydeploy.errors import BuildError
+from tinydeploy.process import run, spawn
+
+
+def sh(script: str, **kwargs):
+    return run(["sh", "-c", script], package="dash", timeout_s=kwargs.pop("timeout_s", 20.0), **kwargs)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended but that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_a_program_leaves_its_exit_code_and_both_streams_apart():
+    finished = sh("echo out; echo err >&2; exit 3")
+    assert (finished.exit_code, finished.stdout, finished.stderr) == (3, b"out\n", b"err\n")
+
+
+def test_a_program_gets_its_input_whole():
+    data = bytes(range(256)) * 4096
+    assert run(["cat"], package="coreutils", timeout_s=20.0, stdin=data).stdout == data
+
+
+def test_lines_of_both_streams_are_told_as_they_come():
+    lines: list[tuple[float, str]] = []
+    sh(
+        "echo first; sleep 0.3; echo second >&2; printf last",
+        on_line=lambda line: lines.append((time.monotonic(), line)),
+    )
+    assert sorted(line for _, line in lines) == ["first", "last", "second"]
+    assert lines[-1][0] - lines[0][0] > 0.2
+
+
+def test_a_program_that_is_not_installed_is_named_with_its_package():
+    with pytest.raises(BuildError) as caught:
+        run(["no-such-tool"], package="some-package", timeout_s=1.0)
+    assert caught.value.exit_code == 5
+    assert caught.value.summary == "no-such-tool is not installed"
+    assert "sudo apt install some-package" in caught.value.hint
+
+
+def test_a_timeout_ends_the_program_and_what_it_started(tmp_path):
+    with pytest.raises(TimeoutError):
+        sh(f"sleep 60 & echo $! > {tmp_path}/pid; wait", timeout_s=0.5)
+    assert wait_until(lambda: not is_alive(int((tmp_path / "pid").read_text(encoding="ascii"))))
+
+
+def test_an_error_in_the_listener_ends_the_program():
+    def refuse(line: str) -> None:
+        raise ValueError(line)
+
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match="hello"):
+        sh("echo hello; sleep 60", on_line=refuse)
+    assert time.monotonic() - begin < 10
+
+
+def python(script: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def test_ctrl_c_ends_the_program_and_what_it_started(tmp_path):
+    pid_file = tmp_path / "pid"
+    script = f"""
+from tinydeploy.process import run
+run(["sh", "-c", "sleep 60 & echo $! > {pid_file}; wait"], package="dash", timeout_s=60)
+"""
+    with python(script) as ours:
+        assert wait_until(lambda: pid_file.exists() and pid_file.read_text(encoding="ascii"))
+        ours.send_signal(signal.SIGINT)
+        assert ours.wait(10) != 0
+    assert wait_until(lambda: not is_alive(int(pid_file.read_text(encoding="ascii"))))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_child_does_not_survive_this_process_however_it_dies(how):
+    script = """
+import sys, tempfile, time
+from tinydeploy.process import spawn
+print(spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile(), outlive=False).pid, flush=True)
+time.sleep(60)
+"""
+    with python(script) as ours:
+        assert ours.stdout is not None
+        pid = int(ours.stdout.readline())
+        assert is_alive(pid)
+        ours.send_signal(how)
+    assert wait_until(lambda: not is_alive(pid))
+
+
+def test_a_child_that_is_to_outlive_this_process_does():
+    script = """
+import tempfile
+from tinydeploy.process import spawn
+print(spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile(), outlive=True).pid, flush=True)
+"""
+    with python(script) as ours:
+        assert ours.stdout is not None
+        pid = int(ours.stdout.readline())
+    time.sleep(0.2)
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_child_can_be_killed_twice():
+    with tempfile.TemporaryFile() as output:
+        child = spawn(["sleep", "60"], package="coreutils", output=output, outlive=False)
+        assert not child.has_ended()
+        child.kill()
+        child.kill()
+        assert child.has_ended()

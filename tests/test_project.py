@@ -1,0 +1,133 @@
+"""Generated projects. tests/golden/project is one of them, without what is copied from firmware/; FILES lists all.
+
+After an intended change: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at the difference in git.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+
+import pytest
+from stub_project import COPY_MODEL, MODEL_C, stub_code, stub_project
+
+from tinydeploy.boards import Board, find_board, load_boards
+from tinydeploy.errors import UsageError
+from tinydeploy.files import tree_digest, write_tree
+from tinydeploy.project import render_project, write_project
+
+GOLDEN = Path(__file__).parent / "golden" / "project"
+CONFIG = PurePosixPath("include/td_config.h")
+BUILD_ID = re.compile(rb"TD_BUILD_ID_INIT \{.*\}")
+
+
+def golden_content() -> dict[PurePosixPath, bytes]:
+    """The rendered files with zeros for the build id, which changes with every byte of the firmware."""
+    files = stub_project(find_board("qemu-cortex-m4"), kernels=("reference/conv_2d.c",)).files
+    copied = (PurePosixPath("firmware"), PurePosixPath("platforms/tinydeploy/builder"))
+    rendered = {path: data for path, data in files.items() if not any(path.is_relative_to(place) for place in copied)}
+    rendered[CONFIG] = BUILD_ID.sub(b"TD_BUILD_ID_INIT {0}", rendered[CONFIG])
+    rendered[PurePosixPath("FILES")] = "".join(f"{path}\n" for path in sorted(files)).encode()
+    return rendered
+
+
+def test_a_generated_project_is_what_it_was():
+    content = golden_content()
+    if os.environ.get("TINYDEPLOY_WRITE_GOLDEN"):
+        shutil.rmtree(GOLDEN, ignore_errors=True)
+        write_tree(GOLDEN, content)
+    there = {PurePosixPath(p.relative_to(GOLDEN).as_posix()): p for p in GOLDEN.rglob("*") if p.is_file()}
+    assert sorted(there) == sorted(content)
+    for path, data in content.items():
+        assert there[path].read_text(encoding="utf-8") == data.decode(), path
+
+
+@pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
+def test_equal_inputs_give_equal_bytes(board: Board):
+    assert stub_project(board).files == stub_project(board).files
+
+
+def test_the_build_id_is_the_digest_of_everything_else():
+    project = stub_project(find_board("microbit"))
+    zeros = b"TD_BUILD_ID_INIT {" + b", ".join([b"0x00"] * 8) + b"}"
+    files = dict(project.files) | {CONFIG: BUILD_ID.sub(zeros, project.files[CONFIG])}
+    assert tree_digest(files)[:8] == project.build_id
+    own = b", ".join(b"0x%02x" % byte for byte in project.build_id)
+    assert b"TD_BUILD_ID_INIT {" + own + b"}" in project.files[CONFIG]
+
+
+def test_another_model_or_number_of_buffers_is_another_build_id():
+    board = find_board("qemu-cortex-m3")
+    facts = {"board": board, "model_name": "m", "model_sha256": "", "engine": "aot"}
+    ids = {
+        stub_project(board).build_id,
+        stub_project(board, COPY_MODEL + b"\n").build_id,
+        render_project(code=stub_code(), buffers=1, **facts).build_id,
+        render_project(code=stub_code(), buffers=2, **facts).build_id,
+    }
+    assert len(ids) == 4
+
+
+def test_nothing_in_a_project_says_where_or_when_it_was_made():
+    checkout = str(Path(__file__).resolve().parent.parent).encode()
+    for board in load_boards():
+        for path, data in stub_project(board).files.items():
+            assert not path.is_absolute()
+            assert ".." not in path.parts
+            assert checkout not in data, path
+            assert str(Path.home()).encode() + b"/" not in data, path
+
+
+def test_a_project_has_the_headers_that_its_kernels_include_and_no_others():
+    files = stub_project(find_board("qemu-cortex-m4"), kernels=("reference/conv_2d.c",)).files
+    kernels = {str(path) for path in files if path.is_relative_to("firmware/kernels")}
+    assert {"firmware/kernels/reference/conv_2d.c", "firmware/kernels/td_conv_2d.h"} <= kernels
+    assert "firmware/kernels/td_fully_connected.h" not in kernels
+    bare = stub_project(find_board("qemu-cortex-m4")).files
+    assert not any(path.is_relative_to("firmware/kernels") for path in bare)
+
+
+def test_a_project_has_the_port_of_its_board_only():
+    for board in load_boards():
+        ports = {p for p in stub_project(board).files if p.is_relative_to("firmware/ports") and p.suffix == ".c"}
+        assert ports == {PurePosixPath("firmware/ports", source) for source in board.port.sources}
+
+
+def test_the_name_of_a_model_cannot_break_out_of_a_comment():
+    project = render_project(
+        code=stub_code(),
+        board=find_board("microbit"),
+        buffers=1,
+        model_name='*/ int x;\n[env] "$(rm)" ünï',
+        model_sha256="",
+        engine="aot",
+    )
+    for path, data in project.files.items():
+        if path != MODEL_C and not path.is_relative_to("firmware"):
+            assert b"int x;" not in data, path
+            assert b"$(rm)" not in data, path
+    assert b"; _int_x_env_rm_n_ on " in project.files[PurePosixPath("platformio.ini")]
+
+
+def test_a_board_with_little_ram_gets_small_frames():
+    assert b"TD_CHUNK_BYTES 128\n" in stub_project(find_board("microbit")).files[CONFIG]
+    assert b"TD_CHUNK_BYTES 512\n" in stub_project(find_board("netduinoplus2")).files[CONFIG]
+
+
+def test_main_fits_on_one_screen():
+    assert len(stub_project(find_board("microbit")).files[PurePosixPath("src/main.c")].splitlines()) <= 24
+
+
+def test_a_project_is_written_again_into_its_own_folder(tmp_path):
+    project = stub_project(find_board("microbit"))
+    write_project(project, tmp_path / "new")
+    (tmp_path / "new" / "notes.txt").write_text("mine", encoding="utf-8")
+    write_project(project, tmp_path / "new")
+    assert (tmp_path / "new" / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_project_is_not_written_into_a_folder_with_other_things(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="is not empty, and not a project that tinydeploy generated"):
+        write_project(stub_project(find_board("microbit")), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
