@@ -44,6 +44,63 @@ def test_tables_agree_with_tflm_for_every_input_at_scales_of_all_sizes(kind, out
         assert_same(got, expected)
 
 
+def test_quotients_of_scales_have_the_precision_that_tflm_computes_each_with():
+    """5/8 in single precision, but not in double: multiples of 4 tie in the one and not in the other.
+
+    TFLM has changed this between releases.
+    """
+    models = []
+    for excess in (-1, 1):
+        # Two 24-bit numbers with 8 a = 5 b + excess.
+        b = next(b for b in range(2**24 - 1, 0, -1) if (5 * b + excess) % 8 == 0)
+        source, output = (5 * b + excess) / 8 * 2.0**-30, b * 2.0**-30
+        assert np.float32(source) / np.float32(output) == 0.625 != source / output
+        quantized = {"source": (source, -128), "output": (output, -128)}
+        models += [one_op(kind, (1, 256), (1, 256), **quantized) for kind in ("RELU", "QUANTIZE")]
+        models.append(one_op("LEAKY_RELU", (1, 256), (1, 256), source=(source, 100), output=(output, 100), alpha=0.25))
+        models += [plus_or_minus_zero(kind, source, output) for kind in ("ADD", "SUB")]
+    cases = [Case(model, [ALL_INT8]) for model in models]
+    for got, expected in zip(run_on_host(cases), run_on_tflm(cases), strict=True):
+        assert_same(got, expected)
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "MUL"])
+def test_products_of_scales_have_the_precision_that_tflm_computes_each_with(kind):
+    """5/8 in single precision, but not in double, as above."""
+    cases = [Case(times_one(kind, *scales), [ALL_INT8.reshape(1, 1, 1, 256, 1)]) for scales in (_just(1), _just(-1))]
+    for got, expected in zip(run_on_host(cases), run_on_tflm(cases), strict=True):
+        assert_same(got, expected)
+
+
+def _just(sign):
+    """Two scales of 24 bits whose product is above or below 5/8 by too little for single precision."""
+    for a in range(2**24 - 1, 2**23, -2):
+        b = round(5 * 2**44 / a)
+        if b < 2**24 and 2**-29 < sign * (a * b / (5 * 2.0**44) - 1) < 2**-26:
+            return a * 2.0**-24, b * 2.0**-23
+    raise AssertionError
+
+
+def times_one(kind, source, factor):
+    """Every input times a constant 1 of scale ``factor``, with an output of scale 1."""
+    assert np.float32(source) * np.float32(factor) == 0.625 != source * factor
+    builder, shape = ModelBuilder(), (1, 1, 256, 1)
+    x, y = (builder.tensor(shape, scale=scale, zero_point=-128) for scale in (source, 1.0))
+    one = builder.constant(np.ones((1, 1, 1, 1), np.int8), scale=factor)
+    strides = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    options = {"CONV_2D": strides, "DEPTHWISE_CONV_2D": {**strides, "depthMultiplier": 1}}
+    builder.op(kind, [x, one], [y], **options.get(kind, {}))
+    return builder.finish(inputs=[x], outputs=[y])
+
+
+def plus_or_minus_zero(kind, source, output):
+    builder = ModelBuilder()
+    x = builder.tensor((1, 256), scale=source, zero_point=-128)
+    y = builder.tensor((1, 256), scale=output, zero_point=-128)
+    builder.op(kind, [x, builder.constant(np.array([-128], np.int8), scale=source, zero_point=-128)], [y])
+    return builder.finish(inputs=[x], outputs=[y])
+
+
 def test_softmax_agrees_with_tflm_at_scales_and_lengths_of_all_sizes():
     models = [
         one_op("SOFTMAX", (1, 3, depth), (1, 3, depth), source=(scale, -5), output=(1 / 256, -128), beta=beta)

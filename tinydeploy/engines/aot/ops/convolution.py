@@ -17,6 +17,7 @@ from tinydeploy.engines.aot.operator import (
     tensor_at,
 )
 from tinydeploy.engines.aot.ops.output_stage import output_stage
+from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, dimensions_fit, quantization_of
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter
 from tinydeploy.model.graph import (
     Conv2DOptions,
@@ -26,7 +27,6 @@ from tinydeploy.model.graph import (
     Graph,
     Op,
     Padding,
-    Quantization,
     Tensor,
 )
 
@@ -51,7 +51,7 @@ def lower_conv_2d(graph: Graph, op: Op) -> Layer:
     values = _int8(weights)
     parameters: dict[str, Parameter] = {
         **_geometry(options, source, output, *weights.shape[1:3]),
-        "input_zero_point": _quantization(source).zero_point,
+        "input_zero_point": quantization_of(source).zero_point,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
         "output_stage": output_stage(_channel_multipliers(source, weights, output), options.activation, output),
@@ -67,7 +67,7 @@ def lower_depthwise_conv_2d(graph: Graph, op: Op) -> Layer:
     parameters: dict[str, Parameter] = {
         **_geometry(options, source, output, *weights.shape[1:3]),
         "depth_multiplier": options.depth_multiplier,
-        "input_zero_point": _quantization(source).zero_point,
+        "input_zero_point": quantization_of(source).zero_point,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
         "output_stage": output_stage(_channel_multipliers(source, weights, output), options.activation, output),
@@ -130,17 +130,17 @@ def _geometry(
 def _channel_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Sequence[Multiplier]:
     """PopulateConvolutionQuantizationParams (kernel_util.cc): the factors in double precision."""
     return [
-        quantize_multiplier(_quantization(source).scale * scale / _quantization(output).scale)
-        for scale in _quantization(weights).scales
+        quantize_multiplier(quantization_of(source).scale * scale / quantization_of(output).scale)
+        for scale in quantization_of(weights).scales
     ]
 
 
 def _fully_connected_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Sequence[Multiplier]:
     """As for convolutions per channel; per tensor, GetQuantizedConvolutionMultipler, whose product is float32."""
-    if _quantization(weights).per_channel:
+    if quantization_of(weights).per_channel:
         return _channel_multipliers(source, weights, output)
-    product = np.float32(_quantization(source).scale) * np.float32(_quantization(weights).scale)
-    return [quantize_multiplier(float(product) / _quantization(output).scale)]
+    product = np.float32(quantization_of(source).scale) * np.float32(quantization_of(weights).scale)
+    return [quantize_multiplier(float(product) / quantization_of(output).scale)]
 
 
 def _folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
@@ -154,7 +154,7 @@ def _folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
 def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> npt.NDArray[np.int64]:
     bias = graph.input_of(op, 2)
     start = np.zeros(len(rows), np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
-    zero_point = _quantization(tensor_at(graph, op, 0)).zero_point
+    zero_point = quantization_of(tensor_at(graph, op, 0)).zero_point
     folded: npt.NDArray[np.int64] = start.reshape(-1) - zero_point * rows.sum(axis=1, dtype=np.int64)
     return folded
 
@@ -168,14 +168,18 @@ def _accumulators_fit(graph: Graph, op: Op) -> bool:
 
 
 def _weights_are_symmetric(graph: Graph, op: Op) -> bool:
-    return not any(_quantization(tensor_at(graph, op, 1)).zero_points)
+    return not any(quantization_of(tensor_at(graph, op, 1)).zero_points)
 
 
 def _scales_match_channels(graph: Graph, op: Op) -> bool:
     weights = tensor_at(graph, op, 1)
-    quantization = _quantization(weights)
+    quantization = quantization_of(weights)
     axis = 3 if op.kind == "DEPTHWISE_CONV_2D" else 0
     return not quantization.per_channel or quantization.axis == axis
+
+
+def _is_not_grouped(graph: Graph, op: Op) -> bool:
+    return tensor_at(graph, op, 0).shape[-1] == tensor_at(graph, op, 1).shape[-1]
 
 
 def _rows(values: Int8Array) -> Int8Array:
@@ -187,11 +191,6 @@ def _int8(tensor: Tensor) -> Int8Array:
     return tensor.data.view(np.int8)
 
 
-def _quantization(tensor: Tensor) -> Quantization:
-    assert tensor.quantization is not None, "the reader refuses int8 tensors without quantisation"
-    return tensor.quantization
-
-
 _CONSTRAINTS = (
     input_is(0, "input", DType.INT8),
     input_is(1, "weights tensor", DType.INT8),
@@ -199,12 +198,16 @@ _CONSTRAINTS = (
     input_is_constant(1, "weights tensor"),
     input_is_constant(2, "bias"),
     Constraint(sentence="the weights' zero points are 0", holds=_weights_are_symmetric),
+    dimensions_fit((0, 1)),
+    ACTIVATION_FITS,
     Constraint(sentence="weights have one scale, or one per output channel", holds=_scales_match_channels),
     Constraint(sentence="no input can overflow the 32-bit accumulators", holds=_accumulators_fit),
 )
 
+_NOT_GROUPED = Constraint(sentence="every output channel reads all input channels (no groups)", holds=_is_not_grouped)
+
 OPERATORS = (
-    Operator(kind="CONV_2D", constraints=_CONSTRAINTS, lower=lower_conv_2d),
+    Operator(kind="CONV_2D", constraints=(*_CONSTRAINTS, _NOT_GROUPED), lower=lower_conv_2d),
     Operator(kind="DEPTHWISE_CONV_2D", constraints=_CONSTRAINTS, lower=lower_depthwise_conv_2d),
     Operator(kind="FULLY_CONNECTED", constraints=_CONSTRAINTS, lower=lower_fully_connected),
 )

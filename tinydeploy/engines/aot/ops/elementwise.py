@@ -95,13 +95,14 @@ def _loops(graph: Graph, op: Op) -> tuple[Loop, ...]:
 
 
 def _sum_factors(graph: Graph, op: Op) -> tuple[Multiplier, Multiplier, Multiplier]:
-    """Factors for both inputs and for their sum; TFLM computes them in double precision for ADD, in single for SUB."""
-    real = np.float32 if op.kind == "SUB" else np.float64
-    first, second, output = (real(quantization_of(tensor).scale) for tensor in _operands(graph, op))
-    twice_larger = real(2) * max(first, second)
-    factors = (first / twice_larger, second / twice_larger, twice_larger / (real(2**_LEFT_SHIFT) * output))
-    first_factor, second_factor, result = (quantize_multiplier(float(factor)) for factor in factors)
-    return first_factor, second_factor, result
+    """Factors for both inputs, to half the larger scale, and for their sum."""
+    first, second, output = (quantization_of(tensor).scale for tensor in _operands(graph, op))
+    twice_larger = 2 * max(first, second)
+    return (
+        quantize_multiplier(first / twice_larger),
+        quantize_multiplier(second / twice_larger),
+        quantize_multiplier(twice_larger / (2.0**_LEFT_SHIFT * output)),
+    )
 
 
 def _product_factor(graph: Graph, op: Op) -> float:
@@ -110,9 +111,7 @@ def _product_factor(graph: Graph, op: Op) -> float:
 
 
 def _sum_is_scaled_down(graph: Graph, op: Op) -> bool:
-    first, second, output = (quantization_of(tensor).scale for tensor in _operands(graph, op))
-    # Asked of the plain quotient first: single precision could overflow.
-    return 2 * max(first, second) / output < 2.0**_LEFT_SHIFT and _sum_factors(graph, op)[2].shift <= 0
+    return _sum_factors(graph, op)[2].shift <= 0
 
 
 _SHARED = (

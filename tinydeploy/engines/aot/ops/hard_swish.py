@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
-
 from tinydeploy.engines.aot.fixed_point import clamp, quantize_multiplier, rounding_divide_by_pot
 from tinydeploy.model.graph import Quantization
 
@@ -12,9 +10,9 @@ _INT16 = (-(2**15), 2**15 - 1)
 
 def hard_swish(source: Quantization, output: Quantization) -> Callable[[int], int]:
     """The quantised ``x * relu6(x + 3) / 6`` of a quantised x."""
-    to_output, output_shift = _multiplier(source.scale, np.float32(output.scale))
+    to_output, output_shift = _multiplier(source.scale / 128 / output.scale)
     # 2**15 stands for 3 in what follows.
-    to_three, three_shift = _multiplier(source.scale, np.float32(3) / np.float32(2**15))
+    to_three, three_shift = _multiplier(source.scale / 128 / (3 / 2**15))
 
     def apply(quantized: int) -> int:
         value = (quantized - source.zero_point) << 7
@@ -29,14 +27,13 @@ def hard_swish(source: Quantization, output: Quantization) -> Callable[[int], in
 
 def hard_swish_is_in_range(source: Quantization, output: Quantization) -> bool:
     """Whether every shift above is one that TFLM accepts and that 16-bit numbers have."""
-    if not (2.0**-22 <= source.scale < 2.0**20 and 2.0**-8 <= source.scale / output.scale < 2.0**7):
-        return False
-    return _multiplier(source.scale, np.float32(output.scale))[1] <= 0
+    ratio = source.scale / output.scale
+    return 2.0**-22 <= source.scale < 2.0**20 and 2.0**-8 <= ratio < 2.0**7 and _multiplier(ratio / 128)[1] <= 0
 
 
-def _multiplier(scale: float, target: np.float32) -> tuple[int, int]:
-    """From 1/128 of the scale to the target, as 16-bit mantissa (DownScaleInt32ToInt16Multiplier) and shift."""
-    factor = quantize_multiplier(float(np.float32(1 / 128) * np.float32(scale) / target))
+def _multiplier(real: float) -> tuple[int, int]:
+    """A factor as 16-bit mantissa (DownScaleInt32ToInt16Multiplier in common.h) and shift."""
+    factor = quantize_multiplier(real)
     return min((factor.mantissa + (1 << 15)) >> 16, _INT16[1]), factor.shift
 
 

@@ -28,7 +28,7 @@ from tinydeploy.engines.aot.operator import (
     tensor_at,
 )
 from tinydeploy.engines.aot.ops.hard_swish import hard_swish, hard_swish_is_in_range
-from tinydeploy.engines.aot.ops.tensors import MAX_FACTOR, SCALE_RATIO_IS_BOUNDED, quantization_of, rescaling_float32
+from tinydeploy.engines.aot.ops.tensors import MAX_FACTOR, SCALE_RATIO_IS_BOUNDED, quantization_of, rescaling
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand
 from tinydeploy.engines.aot.transcendental import logistic, tanh
 from tinydeploy.model.graph import DType, Graph, LeakyReluOptions, Op, Tensor
@@ -83,7 +83,7 @@ def _saturating(source: Tensor, function: Function) -> Function:
 
 
 def _relu(_: Op, source: Tensor, output: Tensor) -> Function:
-    factor = rescaling_float32(source, output)
+    factor = rescaling(source, output)
     before, after = quantization_of(source).zero_point, quantization_of(output).zero_point
     return lambda value: clamp(after + multiply(value - before, factor), after, 127)
 
@@ -97,7 +97,7 @@ def _relu6(_: Op, source: Tensor, __: Tensor) -> Function:
 
 
 def _leaky_relu(op: Op, source: Tensor, output: Tensor) -> Function:
-    identity, slope = rescaling_float32(source, output), quantize_multiplier(abs(_leak(op, source, output)))
+    identity, slope = rescaling(source, output), quantize_multiplier(abs(_leak(op, source, output)))
     sign = 1 if _leak(op, source, output) >= 0 else -1
     before, after = quantization_of(source).zero_point, quantization_of(output).zero_point
 
@@ -110,11 +110,9 @@ def _leaky_relu(op: Op, source: Tensor, output: Tensor) -> Function:
 
 
 def _leak(op: Op, source: Tensor, output: Tensor) -> float:
-    """The factor of negative inputs, in single precision as in TFLM; infinite where that overflows."""
-    alpha = np.float32(cast("LeakyReluOptions", op.options).alpha)
-    with np.errstate(over="ignore"):
-        product = np.float32(quantization_of(source).scale) * alpha / np.float32(quantization_of(output).scale)
-    return float(product)
+    """The factor of negative inputs."""
+    alpha = cast("LeakyReluOptions", op.options).alpha
+    return quantization_of(source).scale * alpha / quantization_of(output).scale
 
 
 def _hard_swish(_: Op, source: Tensor, output: Tensor) -> Function:

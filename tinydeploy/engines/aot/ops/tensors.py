@@ -1,7 +1,5 @@
 """What lowering asks of tensors, and conditions that several families of ops share."""
 
-import numpy as np
-
 from tinydeploy.engines.aot.fixed_point import INT32_MAX, Multiplier, quantize_multiplier
 from tinydeploy.engines.aot.operator import Constraint, tensor_at
 from tinydeploy.engines.aot.program import Parameter
@@ -24,14 +22,12 @@ def integers(tensor: Tensor) -> tuple[int, ...]:
 
 
 def rescaling(source: Tensor, output: Tensor) -> Multiplier:
-    """From the one's scale to the other's, the quotient in double precision."""
+    """From the one's scale to the other's.
+
+    In double precision, like all factors here: so it is in the tflite-micro of October 2026 (commit 8f6596d). That of
+    August (90b983c2b) divided in single precision for SUB, RELU, LEAKY_RELU and HARD_SWISH.
+    """
     return quantize_multiplier(quantization_of(source).scale / quantization_of(output).scale)
-
-
-def rescaling_float32(source: Tensor, output: Tensor) -> Multiplier:
-    """The same with the quotient in single precision, as some of TFLM's Prepare functions have it."""
-    before, after = (np.float32(quantization_of(tensor).scale) for tensor in (source, output))
-    return quantize_multiplier(float(before / after))
 
 
 def multiplier_fields(factor: Multiplier) -> dict[str, Parameter]:
