@@ -92,15 +92,12 @@ def test_two_buffers_let_an_input_travel_while_another_is_computed(build: Build)
             super().write(data)
 
     seconds = {}
-    blocked = {}
     for buffers in (1, 2):
         with Session.open(Slow(build(TD_BUFFERS=buffers, TEST_COMPUTE_US=COMPUTE_US))) as session:
             begin = time.monotonic()
             check(session, random_inputs(15))
             seconds[buffers] = time.monotonic() - begin
-            blocked[buffers] = session.stats().blocked_ticks
     assert seconds[2] < 0.8 * seconds[1]
-    assert blocked[2] < 5_000  # microseconds: results are never what it waits for
 
 
 def test_time_is_waiting_or_computing(build: Build) -> None:
@@ -141,8 +138,9 @@ def test_a_host_that_stops_early_can_go_on_with_other_inputs(build: Build) -> No
     assert outputs == [expected_output(data, counts[0] + i) for i, data in enumerate(inputs[5:])]
 
 
-def test_a_new_host_takes_over_in_the_middle_of_a_frame_and_of_an_inference(build: Build) -> None:
-    line = Process(build(TEST_COMPUTE_US=COMPUTE_US))
+@pytest.mark.parametrize("buffers", [1, 2])
+def test_a_new_host_takes_over_in_the_middle_of_a_frame_and_of_an_inference(build: Build, buffers: int) -> None:
+    line = Process(build(TD_BUFFERS=buffers, TEST_COMPUTE_US=COMPUTE_US))
     abandoned = Session.open(line)
     next(iter(abandoned.run(random_inputs(10))))
     chunk = InputChunk(id=2, offset=0, flags=0, data=b"\1" * 100).pack()
@@ -150,6 +148,7 @@ def test_a_new_host_takes_over_in_the_middle_of_a_frame_and_of_an_inference(buil
     with Session.open(line) as session:
         inputs = random_inputs(5, seed=3)
         outputs = [result.output for result in session.run(inputs)]
+        assert session.stats().overruns == 0
     first = int.from_bytes(outputs[0][-4:], "little")
     assert outputs == [expected_output(data, first + i) for i, data in enumerate(inputs)]
 

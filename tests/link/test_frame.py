@@ -3,7 +3,7 @@
 import binascii
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinydeploy.link.frame import Decoder, Frame, cobs_decode, cobs_encode, decode, encode
@@ -43,6 +43,7 @@ def test_cobs_adds_one_byte_in_254(size: int) -> None:
     assert cobs_decode(encoded) == b"x" * size
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=2000))
 def test_cobs_has_no_zeros_and_loses_nothing(data: bytes) -> None:
     encoded = cobs_encode(data)
@@ -50,6 +51,7 @@ def test_cobs_has_no_zeros_and_loses_nothing(data: bytes) -> None:
     assert cobs_decode(encoded) == data
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(FRAMES)
 def test_a_frame_survives_the_wire(frame: Frame) -> None:
     encoded = encode(frame)
@@ -64,6 +66,7 @@ def test_a_frame_ends_with_the_crc_of_ethernet() -> None:
     assert binascii.crc32(b"123456789") == 0xCBF43926
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(FRAMES, max_size=5), st.lists(st.integers(1, 50), min_size=1))
 def test_frames_arrive_whole_however_the_bytes_are_cut(frames: list[Frame], cuts: list[int]) -> None:
     data = b"".join(encode(frame) for frame in frames)
@@ -79,6 +82,7 @@ def test_frames_arrive_whole_however_the_bytes_are_cut(frames: list[Frame], cuts
     assert decoder.damaged == 0
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.binary(max_size=300), max_size=10))
 def test_any_bytes_can_be_decoded_and_the_next_frame_is_found(pieces: list[bytes]) -> None:
     decoder = Decoder()
@@ -88,6 +92,7 @@ def test_any_bytes_can_be_decoded_and_the_next_frame_is_found(pieces: list[bytes
     assert decoder.feed(b"\0" + encode(HELLO)) == [HELLO]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(FRAMES, st.data())
 def test_a_flipped_bit_is_always_noticed(frame: Frame, data: st.DataObject) -> None:
     encoded = bytearray(encode(frame))

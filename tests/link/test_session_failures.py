@@ -164,9 +164,22 @@ def test_a_request_that_is_refused() -> None:
 
 def test_an_inference_that_fails() -> None:
     failed = ResultChunk(id=0, status=-5, ticks=1, offset=0, data=b"??").pack()
-    error = failure_of(lambda frame: describes_itself(frame) or [(Message.RESULT | REPLY, failed)])
+    room = Ack(next_id=0, next_offset=0, end_id=1).pack()
+
+    def fails(frame: Frame) -> list[tuple[int, bytes]]:
+        answers = {Message.INPUT: (Message.RESULT | REPLY, failed), Message.RESULT: (Message.INPUT | REPLY, room)}
+        return describes_itself(frame) or [answers[Message(frame.message)]]
+
+    error = failure_of(fails)
     assert isinstance(error, VerificationError)
     assert error.summary == "the engine failed at inference 0: status -5"
+
+
+def test_a_device_that_has_computed_what_it_was_never_sent() -> None:
+    result = ResultChunk(id=0, status=0, ticks=1, offset=0, data=b"ok").pack()
+    error = failure_of(lambda frame: describes_itself(frame) or [(Message.RESULT | REPLY, result)])
+    assert isinstance(error, WrongFirmwareError)
+    assert error.summary == "the device's reply makes no sense: RESULT"
 
 
 def test_a_device_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,8 +191,12 @@ def test_a_device_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_device_that_answers_but_never_finishes() -> None:
     def computes_for_ever(frame: Frame) -> list[tuple[int, bytes]]:
-        acknowledged = Ack(next_id=1, next_offset=0, end_id=1).pack()
+        nonlocal taken
+        taken = taken or frame.message == Message.INPUT
+        acknowledged = Ack(next_id=int(taken), next_offset=0, end_id=1).pack()
         return describes_itself(frame) or [(Message.INPUT | REPLY, acknowledged)]
+
+    taken = False
 
     session = Session.open(Line(computes_for_ever), name="/dev/ttyX", inference_timeout_s=0.4)
     with pytest.raises(LinkError) as caught:
@@ -216,6 +233,8 @@ def test_the_next_input_travels_before_anybody_has_looked_at_the_result() -> Non
     sent: list[int] = []
 
     def computes_at_once(frame: Frame) -> list[tuple[int, bytes]]:
+        if frame.message == Message.RESULT:
+            return [(Message.INPUT | REPLY, Ack(next_id=len(sent), next_offset=0, end_id=len(sent) + 1).pack())]
         if frame.message != Message.INPUT:
             return describes_itself(frame)
         sent.append(InputChunk.unpack(frame.payload).id)

@@ -32,7 +32,7 @@ def hello(*, buffers: int = 2, chunk_bytes: int = 4) -> Hello:
 
 def transfer(inputs: Iterable[bytes], *, buffers: int = 2, chunk_bytes: int = 4) -> Transfer:
     described = hello(buffers=buffers, chunk_bytes=chunk_bytes)
-    return Transfer(inputs, hello=described, first_id=0, flags=InputFlag.NONE)
+    return Transfer(inputs, hello=described, first_id=0, end_id=buffers, flags=InputFlag.NONE)
 
 
 class Sender:
@@ -61,6 +61,16 @@ def result(result_id: int, offset: int, data: bytes) -> ResultChunk:
 def test_an_input_goes_in_chunks_and_no_further_than_the_credits() -> None:
     sender = Sender(transfer([b"0123456789"] * 5))
     assert places(sender.all()) == [(0, 0), (0, 4), (0, 8), (1, 0), (1, 4), (1, 8)]
+
+
+def test_unknown_credits_are_asked_for_before_anything_is_sent() -> None:
+    unknown = Transfer([bytes(10)], hello=hello(), first_id=0, end_id=0, flags=InputFlag.NONE)
+    sender = Sender(unknown)
+    assert sender.all() == [ResultRequest(id=0, offset=0)]
+    unknown.on_ack(1, Ack(next_id=0, next_offset=0, end_id=0), now=0)
+    assert sender.all() == []
+    unknown.on_ack(1, Ack(next_id=0, next_offset=0, end_id=1), now=0)
+    assert places(sender.all()) == [(0, 0), (0, 4), (0, 8)]
 
 
 def test_an_input_is_taken_from_its_source_only_when_there_is_room() -> None:
@@ -143,10 +153,26 @@ def test_after_silence_everything_unanswered_is_repeated() -> None:
 
 
 def test_a_result_proves_that_its_input_arrived_even_if_every_ack_was_lost() -> None:
-    sender = Sender(transfer([bytes(10)] * 5, buffers=1, chunk_bytes=1))
+    sender = Sender(transfer([bytes(10)] * 5, buffers=1))
     sender.all()
     sender.source.on_result(result(0, 0, b"abcdef"))
-    assert places(sender.all())[:3] == [(1, 0), (1, 0), (1, 1)]  # the first acknowledges result 0
+    assert places(sender.all()) == [(1, 0), (1, 0), (1, 4), (1, 8)]  # the first acknowledges result 0
+
+
+@pytest.mark.parametrize("ack", [Ack(next_id=0, next_offset=9, end_id=1), Ack(next_id=1, next_offset=0, end_id=2)])
+def test_a_device_cannot_have_what_was_not_sent(ack: Ack) -> None:
+    source = transfer([bytes(10)])
+    source.next_message(1, now=0)
+    source.next_message(2, now=0)
+    with pytest.raises(ValueError, match=r"\d+"):
+        source.on_ack(2, ack, now=0)
+
+
+def test_a_result_cannot_be_longer_than_an_output() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    with pytest.raises(ValueError, match=r"7"):
+        sender.source.on_result(result(0, 0, b"abcdefg"))
 
 
 def test_no_inputs_are_done_at_once() -> None:

@@ -98,7 +98,7 @@ class Exchange:
             elif frame.message == Message.RESULT | REPLY:
                 result = self._transfer.on_result(ResultChunk.unpack(frame.payload))
                 return [] if result is None else [result]
-        except struct.error as error:
+        except (struct.error, ValueError) as error:
             raise failures.not_understood(self._channel.name, Message(frame.message & ~REPLY).name) from error
         if frame.message == Message.ERROR | REPLY:
             raise failures.refused(self._channel.name, frame.payload)

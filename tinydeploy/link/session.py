@@ -70,6 +70,7 @@ class Session:
         self._session_numbers = session_numbers
         self._retry = RetryTimer()
         self._next_id = 0
+        self._end_id = 0
         self._is_clean = True
         self._counted: Stats | None = None
         self._reply = self._begin(timeout_s)
@@ -201,6 +202,7 @@ class Session:
         if version != PROTOCOL_VERSION:
             raise failures.wrong_version(channel.name, version)
         self._next_id = 0
+        self._end_id = 0  # not known: what an earlier host had computed may still occupy a buffer
         self._is_clean = True
         return self._unpacked(HelloReply.unpack, Message.HELLO, frame.payload)
 
@@ -241,7 +243,7 @@ class Session:
     def _run(self, inputs: Iterable[bytes], flags: InputFlag, *, silence_s: float) -> Iterator[InferenceResult]:
         if not self._is_clean:
             self._renew(_REQUEST_TIMEOUT_S)
-        transfer = Transfer(inputs, hello=self.hello, first_id=self._next_id, flags=flags)
+        transfer = Transfer(inputs, hello=self.hello, first_id=self._next_id, end_id=self._end_id, flags=flags)
         self._is_clean = False  # until all that goes to the device has come back
         yield from Exchange(
             self._channel,
@@ -250,7 +252,9 @@ class Session:
             silence_s=silence_s,
             progress_s=self._inference_timeout_s,
         ).results()
-        self._next_id = transfer.result_id
+        if transfer.result_id > self._next_id:
+            self._next_id = transfer.result_id
+            self._end_id = transfer.result_id + self.hello.buffers
         self._is_clean = True
 
     def _unpacked(self, unpack: Callable[[bytes], _T], message: Message, payload: bytes) -> _T:

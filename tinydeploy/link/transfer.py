@@ -44,10 +44,17 @@ class Transfer:
     """Takes inputs to the device within its credits, and each result back exactly once and in order.
 
     The caller sends what `next_message` gives, passes what arrives to `on_ack` and `on_result`, and calls `on_silence`
-    when nothing has come for too long.
+    when nothing has come for too long. A device that says it has what was never sent is a `ValueError`.
+
+    Args:
+        inputs: What goes there; taken from when there is room on the device.
+        hello: The device.
+        first_id: The first input's id.
+        end_id: The first id for which the device is not known to have a buffer. If that is ``first_id``, it is asked.
+        flags: How the inferences are to be made.
     """
 
-    def __init__(self, inputs: Iterable[bytes], *, hello: Hello, first_id: int, flags: InputFlag) -> None:
+    def __init__(self, inputs: Iterable[bytes], *, hello: Hello, first_id: int, end_id: int, flags: InputFlag) -> None:
         self._source = iter(inputs)
         self._hello = hello
         self._flags = flags
@@ -55,11 +62,11 @@ class Transfer:
         self._inputs: dict[int, bytes] = {}
         self._fetched_id = first_id  # inputs before it have been taken from the source
         self._exhausted = False
-        self._acked = self._next = first_id * self._size
-        self._end = self._acked + hello.buffers * self._size
+        self._acked = self._next = self._furthest = first_id * self._size
+        self._end = end_id * self._size
         self._flights: deque[_Flight] = deque()
         self._output = bytearray()
-        self._request: ResultRequest | None = None
+        self._request = ResultRequest(id=first_id, offset=0) if end_id == first_id else None
         self._asked_for: tuple[int, int] | None = None
         self.result_id = first_id
         """The result that comes next."""
@@ -90,6 +97,7 @@ class Transfer:
             return None
         data = self._inputs[input_id][offset : offset + self._hello.chunk_bytes]
         self._next += len(data)
+        self._furthest = max(self._furthest, self._next)
         self._flights.append(_Flight(sequence=sequence, end=self._next, sent_at=now))
         return InputChunk(id=input_id, offset=offset, flags=self._flags, data=data)
 
@@ -115,6 +123,8 @@ class Transfer:
         if chunk.offset < len(self._output):
             return None
         self._output += chunk.data
+        if len(self._output) > self._hello.output_bytes:
+            raise ValueError(len(self._output))
         if len(self._output) < self._hello.output_bytes:
             return None
         result = InferenceResult(id=chunk.id, output=bytes(self._output), status=chunk.status, ticks=chunk.ticks)
@@ -131,6 +141,8 @@ class Transfer:
 
     def _advance(self, acked: int, end_id: int) -> None:
         """The device has everything before this position, and buffers for the inputs before this one."""
+        if acked > self._furthest:
+            raise ValueError(acked)
         self._acked = max(self._acked, acked)
         self._next = max(self._next, self._acked)
         self._end = max(self._end, end_id * self._size)
