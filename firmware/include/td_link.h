@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Takes what has arrived; any number of bytes at a time. At most about 100 instructions per byte, more where a frame
+/* Takes what has arrived; any number of bytes at a time. Bounded work per byte, without loops, and more where a frame
  * ends. Input data are written to their buffer as they arrive. */
 void td_link_receive(const uint8_t *bytes, size_t size);
 
