@@ -1,4 +1,4 @@
-"""The command line: one short command per verb, which parses, calls the function of that name and says how to show it."""
+"""The command line: one short command per verb, which parses, calls the function of that name and shows the result."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ from tinydeploy.errors import TinydeployError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tinydeploy.pipeline import Deployment
+    from tinydeploy.deployment import Deployment
     from tinydeploy.report.terminal import Terminal
     from tinydeploy.report.values import Json
 
@@ -148,9 +148,10 @@ def inspect(_terminal: "Terminal", *, model: Path, board_ids: tuple[str, ...], e
 def generate(terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int, output: Path) -> Outcome:
     """Write the firmware as a PlatformIO project that builds anywhere."""
     from tinydeploy import pipeline
+    from tinydeploy.deployment import Target
     from tinydeploy.report.plan import inspection_json
 
-    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    target = Target(board=board, engine=engine, buffers=buffers)
     plan, _ = pipeline.generate(model, target, output, progress=terminal)
     text = f"written to {output}; build it with: pio run -d {output}"
     return Outcome(text=text, json=inspection_json(model, (plan,)))
@@ -164,9 +165,10 @@ def generate(terminal: "Terminal", *, model: Path, board: str, engine: str, buff
 def build(terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int) -> Outcome:
     """Build the firmware with PlatformIO."""
     from tinydeploy import pipeline
+    from tinydeploy.deployment import Target
     from tinydeploy.report.deployment import build_json, build_text
 
-    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    target = Target(board=board, engine=engine, buffers=buffers)
     built = pipeline.build(model, target, progress=terminal)
     return Outcome(text=build_text(built), json=build_json(built))
 
@@ -183,8 +185,9 @@ def flash(
 ) -> Outcome:
     """Build the firmware, start it on the board, and verify every output there against the reference."""
     from tinydeploy import pipeline
+    from tinydeploy.deployment import Target
 
-    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    target = Target(board=board, engine=engine, buffers=buffers)
     return _outcome(pipeline.flash(model, target, samples=samples, keep=keep, progress=terminal))
 
 
@@ -207,8 +210,9 @@ def verify(
 ) -> Outcome:
     """Verify a board that was flashed before."""
     from tinydeploy import pipeline
+    from tinydeploy.deployment import Target
 
-    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    target = Target(board=board, engine=engine, buffers=buffers)
     return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal))
 
 
@@ -237,8 +241,9 @@ def bench(
 ) -> Outcome:
     """Measure an inference layer by layer, and how well transfer and computing overlap."""
     from tinydeploy import pipeline
+    from tinydeploy.deployment import Target
 
-    target = pipeline.Target(board=board, engine=engine, buffers=buffers)
+    target = Target(board=board, engine=engine, buffers=buffers)
     return _outcome(pipeline.bench(model, target, samples=samples, inferences=inferences, progress=terminal))
 
 
@@ -249,7 +254,7 @@ def doctor(_terminal: "Terminal") -> Outcome:
     from tinydeploy.report.doctor import doctor_json, doctor_table
 
     checks = check_tools()
-    missing = not all(check.ok for check in checks)
+    missing = not all(check.ok or not check.required for check in checks)
     return Outcome(text=doctor_table(checks), json=doctor_json(checks), exit_code=5 if missing else 0)
 
 

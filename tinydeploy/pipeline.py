@@ -8,12 +8,13 @@ what the one before it made, and nothing is decided after the Plan.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from tinydeploy.bench import Latency, Streaming, measure_latency, measure_streaming
+from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import find_board, load_boards
-from tinydeploy.build import Image, build_project
+from tinydeploy.build import build_project
+from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
 from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.engines import ENGINES
@@ -26,57 +27,10 @@ from tinydeploy.model.reader import read_model
 from tinydeploy.plan import Plan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
-from tinydeploy.verify.compare import Comparison, compare
+from tinydeploy.verify.compare import compare
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.samples import Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a model is deployed to: a board by its id or file, an engine by name, and the number of input buffers."""
-
-    board: str
-    engine: str = "aot"
-    buffers: int = 2
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Build:
-    """What came out of `build`. ``seconds`` has the time of each stage."""
-
-    model: Path
-    plan: Plan
-    project: FirmwareProject
-    image: Image
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Deployment:
-    """What came out of `flash`, `verify` or `bench`.
-
-    ``arena_device_bytes`` and ``stack_bytes`` are what the device itself reports, the latter its high-water mark (0
-    where it cannot tell). ``image`` is None where the firmware was not built here. ``kept`` is the virtual board that
-    goes on running. ``seconds`` has the time of each stage.
-    """
-
-    model: Path
-    plan: Plan
-    image: Image | None
-    comparison: Comparison
-    latency: Latency
-    streaming: Streaming | None
-    arena_device_bytes: int
-    stack_bytes: int
-    kept: VirtualBoard | None
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every output is what the oracle says."""
-        return self.comparison.passed
 
 
 def inspect(model: Path, boards: Sequence[str] = (), *, engine: str = "aot", buffers: int = 2) -> tuple[Plan, ...]:

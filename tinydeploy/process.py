@@ -100,6 +100,10 @@ class Child:
         """Whether it no longer runs."""
         return self.process.poll() is not None
 
+    def release(self) -> None:
+        """Lets it go on without this process, which forgets about it."""
+        self.process.returncode = 0  # otherwise Popen's destructor complains
+
     def kill(self) -> None:
         """Ends it at once, with all that it started, and waits for that. Harmless if it has ended.
 

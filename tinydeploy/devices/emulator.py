@@ -54,7 +54,9 @@ def run_virtual_board(
                 error.where["emulator"] = f"has ended: {_words(child, output)}"
             child.kill()
             raise
-        if not keep:
+        if keep:
+            child.release()
+        else:
             child.kill()
 
 

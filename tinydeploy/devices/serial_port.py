@@ -1,6 +1,7 @@
 """A serial port as the link's transport: a USB adapter, a board's own USB port, or an emulator's pseudo-terminal."""
 
 import errno
+import os
 import re
 
 import serial
@@ -101,7 +102,9 @@ def _ports_there() -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """The system's words alone, out of pyserial's ``[Errno 5] could not open …: [Errno 5] Input/output error``."""
-    words = re.split(r"\[Errno \d+\] ", str(error))[-1]
-    found = re.search(r"\(\d+, '([^']+)'\)", words)
-    return (found[1] if found else words).lower()
+    """The system's own words; pyserial has its own around them, and the error number sometimes only in its text."""
+    number = re.search(r"\((\d+), '", str(error))
+    code = getattr(error, "errno", None) or (int(number[1]) if number else 0)
+    if "returned no data" in str(error):  # pyserial's way to say that reading came to an end
+        return "disconnected"
+    return (os.strerror(code) if code else str(error)).lower()

@@ -6,9 +6,9 @@ from rich.text import Text
 
 from tinydeploy.bench import Latency, Streaming
 from tinydeploy.build import Image
+from tinydeploy.deployment import Build, Deployment
 from tinydeploy.model.macs import op_macs
 from tinydeploy.model.text import printable, shape_text
-from tinydeploy.pipeline import Build, Deployment
 from tinydeploy.plan import Plan
 from tinydeploy.report.plan import model_json
 from tinydeploy.report.values import Json

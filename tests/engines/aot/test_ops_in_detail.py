@@ -64,7 +64,7 @@ def test_quotients_of_scales_have_the_precision_that_tflm_computes_each_with():
         assert_same(got, expected)
 
 
-@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "MUL"])
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL"])
 def test_products_of_scales_have_the_precision_that_tflm_computes_each_with(kind):
     """5/8 in single precision, but not in double, as above."""
     cases = [Case(times_one(kind, *scales), [ALL_INT8.reshape(1, 1, 1, 256, 1)]) for scales in (_just(1), _just(-1))]
@@ -86,9 +86,13 @@ def times_one(kind, source, factor):
     assert np.float32(source) * np.float32(factor) == 0.625 != source * factor
     builder, shape = ModelBuilder(), (1, 1, 256, 1)
     x, y = (builder.tensor(shape, scale=scale, zero_point=-128) for scale in (source, 1.0))
-    one = builder.constant(np.ones((1, 1, 1, 1), np.int8), scale=factor)
+    one = builder.constant(np.ones((1, 1) if kind == "FULLY_CONNECTED" else (1, 1, 1, 1), np.int8), scale=factor)
     strides = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
-    options = {"CONV_2D": strides, "DEPTHWISE_CONV_2D": {**strides, "depthMultiplier": 1}}
+    options = {
+        "CONV_2D": strides,
+        "DEPTHWISE_CONV_2D": {**strides, "depthMultiplier": 1},
+        "FULLY_CONNECTED": {"keepNumDims": True},
+    }
     builder.op(kind, [x, one], [y], **options.get(kind, {}))
     return builder.finish(inputs=[x], outputs=[y])
 

@@ -54,7 +54,7 @@ def lower_conv_2d(graph: Graph, op: Op) -> Layer:
         "input_zero_point": quantization_of(source).zero_point,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(_channel_multipliers(source, weights, output), options.activation, output),
+        "output_stage": output_stage(_multipliers(graph, op), options.activation, output),
     }
     return _one_call(op, "conv_2d", parameters)
 
@@ -70,7 +70,7 @@ def lower_depthwise_conv_2d(graph: Graph, op: Op) -> Layer:
         "input_zero_point": quantization_of(source).zero_point,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(_channel_multipliers(source, weights, output), options.activation, output),
+        "output_stage": output_stage(_multipliers(graph, op), options.activation, output),
     }
     return _one_call(op, "depthwise_conv_2d", parameters)
 
@@ -87,7 +87,7 @@ def lower_fully_connected(graph: Graph, op: Op) -> Layer:
         "output_depth": weights.elements // depth,
         "weights": Array(values=values),
         "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(_fully_connected_multipliers(source, weights, output), options.activation, output),
+        "output_stage": output_stage(_multipliers(graph, op), options.activation, output),
     }
     return _one_call(op, "fully_connected", parameters)
 
@@ -127,20 +127,13 @@ def _geometry(
     }
 
 
-def _channel_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Sequence[Multiplier]:
+def _multipliers(graph: Graph, op: Op) -> Sequence[Multiplier]:
     """PopulateConvolutionQuantizationParams (kernel_util.cc): the factors in double precision."""
+    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
     return [
         quantize_multiplier(quantization_of(source).scale * scale / quantization_of(output).scale)
         for scale in quantization_of(weights).scales
     ]
-
-
-def _fully_connected_multipliers(source: Tensor, weights: Tensor, output: Tensor) -> Sequence[Multiplier]:
-    """As for convolutions per channel; per tensor, GetQuantizedConvolutionMultipler, whose product is float32."""
-    if quantization_of(weights).per_channel:
-        return _channel_multipliers(source, weights, output)
-    product = np.float32(quantization_of(source).scale) * np.float32(quantization_of(weights).scale)
-    return [quantize_multiplier(float(product) / quantization_of(output).scale)]
 
 
 def _folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
@@ -160,11 +153,12 @@ def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> npt.NDArray[np.i
 
 
 def _accumulators_fit(graph: Graph, op: Op) -> bool:
-    """Whether no input can bring an accumulator out of int32, whatever the order of the additions."""
-    weights = tensor_at(graph, op, 1)
-    rows = _int8(weights)[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else _int8(weights)
-    reach = 128 * np.abs(_rows(rows).astype(np.int64)).sum(axis=1)
-    return bool(np.all(np.abs(_wide_folded_bias(graph, op, _rows(rows))) + reach <= INT32_MAX))
+    """Whether no input can bring an accumulator out of int32, in whatever order it is summed, and while it is scaled."""
+    weights = _int8(tensor_at(graph, op, 1))
+    rows = _rows(weights[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else weights)
+    reach = np.abs(_wide_folded_bias(graph, op, rows)) + 128 * np.abs(rows.astype(np.int64)).sum(axis=1)
+    left_shifts = np.array([max(factor.shift, 0) for factor in _multipliers(graph, op)])
+    return bool(np.all(left_shifts < 31) and np.all(reach <= (INT32_MAX // 2) >> left_shifts))
 
 
 def _weights_are_symmetric(graph: Graph, op: Op) -> bool:

@@ -1,0 +1,58 @@
+"""What goes into a deployment and what comes out of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinydeploy.bench import Latency, Streaming
+from tinydeploy.build import Image
+from tinydeploy.devices.emulator import VirtualBoard
+from tinydeploy.plan import Plan
+from tinydeploy.project import FirmwareProject
+from tinydeploy.verify.compare import Comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a model is deployed to: a board by its id or file, an engine by name, and the number of input buffers."""
+
+    board: str
+    engine: str = "aot"
+    buffers: int = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Build:
+    """What came out of `build`. ``seconds`` has the time of each stage."""
+
+    model: Path
+    plan: Plan
+    project: FirmwareProject
+    image: Image
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Deployment:
+    """What came out of `flash`, `verify` or `bench`.
+
+    ``arena_device_bytes`` and ``stack_bytes`` are what the device itself reports, the latter its high-water mark (0
+    where it cannot tell). ``image`` is None where the firmware was not built here. ``kept`` is the virtual board that
+    goes on running. ``seconds`` has the time of each stage.
+    """
+
+    model: Path
+    plan: Plan
+    image: Image | None
+    comparison: Comparison
+    latency: Latency
+    streaming: Streaming | None
+    arena_device_bytes: int
+    stack_bytes: int
+    kept: VirtualBoard | None
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every output is what the oracle says."""
+        return self.comparison.passed
