@@ -41,13 +41,16 @@ int td_link_transmit(void)
 
 static void answer(uint32_t word)
 {
+    td_port_lock();
     for (int i = 0; i < 4; i++) {
         queue[head++ % sizeof queue] = (uint8_t)(word >> (8 * i));
     }
     td_port_start_transmit();
+    td_port_unlock();
 }
 
-static uint32_t time_loop(uint32_t count)
+/* Not inlined: loading a constant may take one instruction or two. */
+__attribute__((noipa)) static uint32_t time_loop(uint32_t count)
 {
     uint32_t start = td_port_ticks();
     __asm__ volatile(".syntax unified\n"
@@ -98,6 +101,8 @@ void td_runner_run(void)
         }
         uint8_t what = command;
         command = 0;
+        td_port_unlock();
         obey(what);
+        td_port_lock();
     }
 }

@@ -103,7 +103,7 @@ def _ports_there() -> dict[str, str]:
 
 def _reason(error: Exception) -> str:
     """The system's own words; pyserial has its own around them, and the error number sometimes only in its text."""
-    number = re.search(r"\((\d+), '", str(error))
+    number = re.search(r"(?:\(|\[Errno )(\d+)", str(error))
     code = getattr(error, "errno", None) or (int(number[1]) if number else 0)
     if "returned no data" in str(error):  # pyserial's way to say that reading came to an end
         return "disconnected"

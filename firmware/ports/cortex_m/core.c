@@ -9,12 +9,16 @@
 
 #define NVIC_ISER 0xE000E100u
 #define NVIC_ISPR 0xE000E200u
+#define NVIC_IPR 0xE000E400u
+#define NVIC_LOWEST 0xC0u /* every core has the two upper bits */
 #define AIRCR 0xE000ED0Cu
 #define AIRCR_KEY 0x05FA0000u
 #define AIRCR_SYSRESETREQ 0x4u
 
 void td_irq_enable(uint32_t irq)
 {
+    /* Below the faults, which could not interrupt it otherwise. A word access, as Armv6-M wants it. */
+    *td_register(NVIC_IPR + 4u * (irq / 4u)) |= NVIC_LOWEST << (8u * (irq % 4u));
     *td_register(NVIC_ISER + 4u * (irq / 32u)) = 1u << (irq % 32u);
 }
 

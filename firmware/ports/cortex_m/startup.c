@@ -3,6 +3,7 @@
 
 #include "td_config.h"
 #include "td_cortex_m.h"
+#include "td_faults.h"
 #include "td_port.h"
 #include "td_stack.h"
 
@@ -25,13 +26,6 @@ extern const uint32_t td_data_load[];
 
 int main(void);
 void td_reset(void);
-
-/* No fault can be repaired here. After the reset the host gets no reply to what it asked, and can ask again.
- * A stack that has left RAM cannot take this exception any more: the core locks up, and the host sees silence. */
-static void td_fault(void)
-{
-    td_port_reset();
-}
 
 extern const struct td_vectors td_vectors;
 __attribute__((section(".vectors"), used)) const struct td_vectors td_vectors = {
@@ -62,15 +56,13 @@ static void enable_core_features(void)
     *td_register(CPACR) |= CPACR_FPU_FULL;
     __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
-#if __ARM_ARCH >= 8 && defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
-    __asm__ volatile("msr msplim, %0" : : "r"(td_stack_bottom)); /* overflow faults at once */
-#endif
 }
 
 void td_reset(void)
 {
     td_stack_paint();
     enable_core_features();
+    td_faults_init();
     const uint32_t *from = td_data_load;
     for (uint32_t *to = td_data_start; to < td_data_end;) {
         *to++ = *from++;

@@ -1,5 +1,5 @@
 /* The stack lies at the bottom of RAM, growing away from everything else: when it overflows it leaves RAM, and the core
- * faults instead of overwriting data. */
+ * faults (faults.c) instead of overwriting data. */
 #ifndef TD_STACK_H
 #define TD_STACK_H
 

@@ -1,0 +1,57 @@
+import pytest
+
+from tinydeploy.doctor import Check, check_tools
+
+
+def checks() -> dict[str, Check]:
+    return {check.name: check for check in check_tools()}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYDEPLOY_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def test_what_is_there_is_told_with_its_version():
+    found = checks()
+    assert list(found) == [
+        "Python", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "QEMU", "Reference", "Serial ports",
+        "Cache folder",
+    ]  # fmt: skip
+    for name in ("Python", "PlatformIO", "SCons", "Arm GCC", "QEMU"):
+        assert found[name].ok
+        assert found[name].found[0].isdigit(), found[name]
+    assert found["C library for Arm"].ok
+    assert found["Cache folder"].ok
+    assert not any(check.missing for check in found.values() if check.ok)
+
+
+def test_each_missing_tool_is_named_with_its_package_and_what_it_is_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = checks()
+    for name, package, why in (
+        ("Arm GCC", "gcc-arm-none-eabi", "no firmware can be built for Arm boards"),
+        ("C library for Arm", "libnewlib-arm-none-eabi", "no firmware can be linked"),
+        ("QEMU", "qemu-system-arm", "virtual boards do not run"),
+    ):
+        assert not found[name].ok
+        assert found[name].required
+        assert f"sudo apt install {package} " in found[name].hint
+        assert found[name].missing == why
+
+
+def test_a_tool_that_does_not_run_is_not_there(tmp_path, monkeypatch):
+    broken = tmp_path / "qemu-system-arm"
+    broken.write_text("#!/bin/sh\nexit 127\n", encoding="ascii")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert checks()["QEMU"].missing == "qemu-system-arm does not run"
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TINYDEPLOY_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    found = checks()["Cache folder"]
+    assert not found.ok
+    assert "not a directory" in found.missing.lower()
+    assert "TINYDEPLOY_CACHE_DIR" in found.hint
