@@ -96,7 +96,7 @@ def test_a_virtual_board_echoes_counts_instructions_and_starts_again(board, echo
         echo.port.write(bytes([RESET]))
         echo.meet()
         assert echo.ask(INITIALISED_DATA) == 0x600DF00D
-        assert echo.ask(STACK_USED) <= before
+        assert echo.ask(STACK_USED) < before + 64  # an interrupt may have come deeper
 
 
 @pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
@@ -121,7 +121,7 @@ def test_a_stack_overflow_restarts_the_board_and_overwrites_nothing(board, echo_
         echo.port.write(bytes([OVERFLOW]))
         echo.meet()
         assert echo.ask(INITIALISED_DATA) == 0x600DF00D
-        assert echo.ask(STACK_USED) <= before
+        assert echo.ask(STACK_USED) < before + 64  # an interrupt may have come deeper
 
 
 def test_an_emulator_that_ends_in_the_middle_is_told_in_its_own_words(echo_elf):
