@@ -93,12 +93,12 @@ def _plan_for(board: Board, engine: EnginePlan, buffers: int) -> Plan:
                 "input buffers": buffers * engine.input_bytes,
                 "output buffers": buffers * engine.output_bytes,
                 "stack": board.stack_bytes,
-                "firmware": FIRMWARE_STATE_BYTES,
+                "firmware (estimate)": FIRMWARE_STATE_BYTES,
             },
             available_bytes=board.ram_bytes,
         ),
         flash=Budget(
-            uses={"constants": engine.constant_bytes, "code": engine.code_bytes}, available_bytes=board.flash_bytes
+            uses={"constants": engine.constant_bytes, "code (estimate)": engine.code_bytes}, available_bytes=board.flash_bytes
         ),
     )
 

@@ -120,9 +120,8 @@ def _layers_table(plan: Plan) -> Table:
 def _summary(plan: Plan) -> list[str]:
     engine = plan.engine
     constants = f"{graph_macs(plan.graph):,} multiply-accumulates, {engine.constant_bytes:,} B of constants in flash"
-    arena = f"arena {engine.arena_bytes:,} B, of which scratch {engine.scratch_bytes:,} B"
-    bound = f"no placement can need less than {engine.lower_bound_bytes:,} B"
-    return [constants, f"{arena}; {bound}{_peak(plan)}", *_peak_lines(plan)]
+    bound = f"lower bound {engine.lower_bound_bytes:,} B, scratch {engine.scratch_bytes:,} B"
+    return [constants, f"arena {engine.arena_bytes:,} B ({bound}){_peak(plan)}", *_peak_lines(plan)]
 
 
 def _peak_lines(plan: Plan) -> list[str]:
