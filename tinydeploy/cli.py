@@ -1,7 +1,9 @@
 """The command line: one short command per verb, which parses, calls the function of that name and shows the result."""
 
 import functools
+import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from tinydeploy import __version__
-from tinydeploy.errors import TinydeployError
+from tinydeploy.errors import TinydeployError, UsageError, os_failure, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +25,19 @@ if TYPE_CHECKING:
 
 # What a command needs is imported when it runs, so that `tinydeploy --help` answers at once.
 
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+READER_GONE = 141
+"""The exit codes after Ctrl-C and on a broken pipe, as shells have them."""
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done and verified           5  tool missing, or build failed
+  1  not as expected             6  flashing failed
+  2  usage                       7  no device, or it does not answer
+  3  model not usable            8  the link broke
+  4  does not fit                9  a different firmware answers
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,38 +51,64 @@ class Outcome:
 
 def main() -> NoReturn:
     """Runs the command line and exits; every failure is printed as facts, place and next step."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _end)
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
+            signal.signal(number, _end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the user's locale cannot show is no reason to fail
     try:
-        code = tinydeploy.main(prog_name="tinydeploy", standalone_mode=False)
-    except TinydeployError as error:
-        click.echo(f"error: {error}", err=True)
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        code = _run()
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
-    except BrokenPipeError:  # whoever reads our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except (BrokenPipeError, SystemExit):  # the latter is how rich, and click before 8.5, end on a broken pipe
+        code = READER_GONE
+        for stream in (sys.stdout, sys.stderr):  # what is still to be flushed goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
+def _run() -> int:
+    """Runs the command line; returns its exit code when every failure has been told."""
+    try:
+        return int(tinydeploy.main(prog_name="tinydeploy", standalone_mode=False))
+    except TinydeployError as error:
+        failure = error
+    except click.UsageError as error:
+        hint = f"{error.ctx.command_path if error.ctx else 'tinydeploy'} --help"
+        message = error.format_message().rstrip(".")
+        failure = UsageError(f"{message[:1].lower()}{message[1:]}", hint=hint)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, say: it can happen anywhere, and is not ours to foresee
+        failure = os_failure(error)
+    click.echo(f"error: {failure}", err=True)
+    return failure.exit_code
+
+
 def _end(_signal: int, _frame: object) -> NoReturn:
-    """Ends as Ctrl-C does: through every ``finally``, so that no emulator is left behind."""
+    """Ends through every ``finally``, so that no emulator stays behind; a second Ctrl-C does not disturb that."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def tinydeploy() -> None:
+@click.pass_context
+def tinydeploy(context: click.Context) -> int:
     """Deploy int8 neural networks to microcontrollers and verify them there, bit for bit.
 
     Start with:  tinydeploy flash MODEL.tflite --board qemu-cortex-m4
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+    return UsageError.exit_code
 
 
 def verb(function: Callable[..., Outcome]) -> click.Command:
@@ -153,7 +192,8 @@ def generate(terminal: "Terminal", *, model: Path, board: str, engine: str, buff
 
     target = Target(board=board, engine=engine, buffers=buffers)
     plan, _ = pipeline.generate(model, target, output, progress=terminal)
-    text = f"written to {output}; build it with: pio run -d {output}"
+    place = visible(shlex.quote(str(output)))
+    text = f"written to {place}; build it with: pio run -d {place}"
     return Outcome(text=text, json=inspection_json(model, (plan,)))
 
 

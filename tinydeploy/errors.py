@@ -5,7 +5,13 @@ Code that raises one fills these in; ``cli.main`` prints them and exits. Nothing
 failure, and an exception that is not a `TinydeployError` is a bug.
 """
 
+import os
 from collections.abc import Mapping
+
+
+def visible(text: str) -> str:
+    """One line of text, such as a path, with nothing in it that a terminal would obey instead of showing it."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 class TinydeployError(Exception):
@@ -30,9 +36,9 @@ class TinydeployError(Exception):
         """The whole message as it is printed, without the leading ``error:``."""
         rows = {**self.where, **({"try": self.hint} if self.hint else {})}
         width = max((len(label) for label in rows), default=0)
-        lines = [self.summary]
+        lines = [visible(self.summary)]
         for label, text in rows.items():
-            first, *rest = text.splitlines() or [""]
+            first, *rest = [visible(line) for line in text.splitlines()] or [""]
             lines.append(f"  {label:<{width}}  {first}")
             lines += [f"  {'':<{width}}  {line}" for line in rest]
         return "\n".join(lines)
@@ -48,6 +54,13 @@ class UsageError(TinydeployError):
     """The command line, a samples file or a setting is not usable."""
 
     exit_code = 2
+
+
+def os_failure(error: OSError) -> UsageError:
+    """A failure of the system that no stage foresees, such as a full disk, as facts, place and next step."""
+    reason = (error.strerror or str(error)).lower()
+    where = {"file": os.fsdecode(error.filename)} if isinstance(error.filename, str | bytes) else {}
+    return UsageError(f"the system refused: {reason}", where=where, hint="free disk or memory, or check permissions")
 
 
 class ModelError(TinydeployError):
