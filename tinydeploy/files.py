@@ -25,20 +25,33 @@ def cache_dir(*parts: str) -> Path:
     """A folder below the user's cache folder for this project, made where it is missing.
 
     ``TINYDEPLOY_CACHE_DIR`` overrides the place.
+
+    Raises:
+        UsageError: It cannot be made.
     """
     root = os.environ.get("TINYDEPLOY_CACHE_DIR") or platformdirs.user_cache_dir("tinydeploy", appauthor=False)
     folder = Path(root).joinpath(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "set TINYDEPLOY_CACHE_DIR to a folder that can be written to"
+        raise UsageError(f"cannot make {folder}: {_reason(error)}", hint=hint) from error
     return folder
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all: a reader, or a Ctrl-C, never sees half of it.
 
+    A link stays a link. What is not a regular file, such as /dev/null or a pipe, is written to as it is.
+
     Raises:
         UsageError: The place cannot be written to.
     """
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -84,6 +97,11 @@ def tree_digest(tree: Mapping[PurePosixPath, bytes]) -> bytes:
     return digest.digest()
 
 
+def remove_file(path: Path) -> None:
+    """Removes a file that the tool made; does nothing where there is none."""
+    path.unlink(missing_ok=True)
+
+
 def remove_tree(folder: Path) -> None:
     """Removes a folder that the tool made; does nothing where there is none."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -96,5 +114,8 @@ def _umask() -> int:
 
 
 def _not_writable(path: Path, error: OSError) -> UsageError:
-    reason = (error.strerror or str(error)).lower()
-    return UsageError(f"cannot write {path}: {reason}", hint="choose another place, or free the disk")
+    return UsageError(f"cannot write {path}: {_reason(error)}", hint="choose another place, or free the disk")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
