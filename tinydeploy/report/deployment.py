@@ -1,5 +1,7 @@
 """What came out of building, flashing, verifying and benchmarking, as text for people and as values for JSON."""
 
+import shlex
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -7,6 +9,8 @@ from rich.text import Text
 from tinydeploy.bench import Latency, Streaming
 from tinydeploy.build import Image
 from tinydeploy.deployment import Build, Deployment
+from tinydeploy.devices.emulator import VirtualBoard
+from tinydeploy.errors import visible
 from tinydeploy.model.macs import op_macs
 from tinydeploy.model.text import printable, shape_text
 from tinydeploy.plan import Plan
@@ -20,7 +24,7 @@ _SHOWN_CLASSES = 30
 
 def build_text(built: Build) -> RenderableType:
     """What the firmware takes, and where it is."""
-    return Text.assemble(_built(built.plan, built.image), f"\n  file   {built.image.elf}")
+    return Text.assemble(_built(built.plan, built.image), f"\n  file   {visible(str(built.image.elf))}")
 
 
 def build_json(built: Build) -> dict[str, Json]:
@@ -49,12 +53,7 @@ def deployment_text(deployment: Deployment) -> RenderableType:
     if deployment.streaming is not None:
         parts += ["", _layers(deployment.plan, deployment.latency), "", _streaming(deployment.streaming)]
     if deployment.kept is not None:
-        parts.append(
-            f"\nthe virtual board goes on running: process {deployment.kept.pid}, port {deployment.kept.port}\n"
-            f"  verify it again  tinydeploy verify {deployment.model} --board {deployment.plan.board.id} "
-            f"--port {deployment.kept.port}\n"
-            f"  end it           kill {deployment.kept.pid}"
-        )
+        parts.append(_kept(deployment, deployment.kept))
     return Group(*parts)
 
 
@@ -142,6 +141,17 @@ def _verdict(deployment: Deployment) -> Text:
             ("verified", "bold green"), f": within the reference's tolerance of {comparison.tolerance} ({facts})", where
         )
     return Text.assemble(("not as expected", "bold red"), f": outputs differ ({facts})", where)
+
+
+def _kept(deployment: Deployment, device: VirtualBoard) -> str:
+    """What to do with the board that goes on running; the firmware is another one for each number of buffers."""
+    plan, model = deployment.plan, visible(shlex.quote(str(deployment.model)))
+    return (
+        f"\nthe virtual board goes on running: process {device.pid}, port {device.port}\n"
+        f"  verify it again  tinydeploy verify {model} --board {plan.board.id} --buffers {plan.buffers} "
+        f"--port {device.port}\n"
+        f"  end it           kill {device.pid}"
+    )
 
 
 def _layers(plan: Plan, latency: Latency) -> Table:
