@@ -83,7 +83,7 @@ def test_the_path_of_a_toml_file_is_a_board():
         ('holds = "data"', 'holds = "files"', "memory[1].holds: 'files' is not one of code, data"),
         ("origin = 0x2000_0000", "origin = 0xFFFF_0000", "memory: a region must lie within 32-bit addresses"),
         ('name = "RAM"', 'name = "my RAM"', "memory: a region's name is used in C and must be a word"),
-        ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[2]: there is no firmware/ports/cmsdk/usb.c"),
+        ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[3]: there is no firmware/ports/cmsdk/usb.c"),
         ("[uart]", "[uart", "is not TOML: "),
         ("[timer]", "[timers]", "timers: no such key (did you mean timer?)"),
     ],

@@ -81,7 +81,8 @@ def python(script: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def test_ctrl_c_ends_the_program_and_what_it_started(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
+def test_a_program_and_what_it_started_end_with_this_process(how, tmp_path):
     pid_file = tmp_path / "pid"
     script = f"""
 from tinydeploy.process import run
@@ -89,12 +90,12 @@ run(["sh", "-c", "sleep 60 & echo $! > {pid_file}; wait"], package="dash", timeo
 """
     with python(script) as ours:
         assert wait_until(lambda: pid_file.exists() and pid_file.read_text(encoding="ascii"))
-        ours.send_signal(signal.SIGINT)
+        ours.send_signal(how)
         assert ours.wait(10) != 0
     assert wait_until(lambda: not is_alive(int(pid_file.read_text(encoding="ascii"))))
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda s: s.name)
 def test_a_child_does_not_survive_this_process_however_it_dies(how):
     script = """
 import sys, tempfile, time

@@ -169,7 +169,11 @@ def read_board(path: Path) -> Board:
 
 
 def _invalid(path: Path, problem: str) -> UsageError:
-    return UsageError(f"not a board file: {problem}", where={"file": str(path)}, hint="see docs/boards.md")
+    return UsageError(
+        f"not a board file: {problem}",
+        where={"file": str(path)},
+        hint=f"compare it with one that is: {data_dir('boards') / 'qemu-cortex-m4.toml'}",
+    )
 
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from tinydeploy.boards import Board
 from tinydeploy.errors import BuildError, FitError
-from tinydeploy.files import cache_dir, locked, remove_tree, write_file, write_tree
+from tinydeploy.files import cache_dir, locked, remove_file, remove_tree, write_file, write_tree
 from tinydeploy.process import find_tool, run
 from tinydeploy.project import FirmwareProject
 
@@ -79,7 +79,7 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
         now = frozenset(str(path) for path in project.files)
         _write_stamp(stamp, _Stamp(files=before.files | now))
         for name in before.files - now:
-            (folder / name).unlink(missing_ok=True)
+            remove_file(folder / name)
         write_tree(folder, project.files)
         _run_platformio(project.board, folder, on_line)
         image = read_image(elf)

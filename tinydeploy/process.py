@@ -28,6 +28,36 @@ class Finished:
     stderr: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A program that runs beside this one; ``guard`` ends it when this process dies, unless it is to go on."""
+
+    process: subprocess.Popen[bytes]
+    guard: subprocess.Popen[bytes] | None
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its process group."""
+        return self.process.pid
+
+    def has_ended(self) -> bool:
+        """Whether it no longer runs."""
+        return self.process.poll() is not None
+
+    def release(self) -> None:
+        """Lets it go on without this process, which forgets about it."""
+        self.process.returncode = 0  # otherwise Popen's destructor complains
+
+    def kill(self) -> None:
+        """Ends it at once, with all that it started, and waits for that. Harmless if it has ended.
+
+        The guard goes first: it must not outlive the process id that it was given.
+        """
+        if self.guard:
+            _kill(self.guard)
+        _kill(self.process)
+
+
 def find_tool(name: str, *, package: str) -> str:
     """The path of a program on PATH.
 
@@ -56,7 +86,7 @@ def run(
 ) -> Finished:
     """Runs a program to its end and returns what it wrote; ``on_line`` gets each line of both streams as it comes.
 
-    Whatever ends this call ends the program and all that it started: an error, a timeout, Ctrl-C.
+    Whatever ends this call ends the program and all that it started: an error, a timeout, Ctrl-C, this process's death.
 
     Raises:
         BuildError: The program is not installed; names ``package``.
@@ -75,43 +105,14 @@ def run(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+    child = Child(process=process, guard=_guard(process))
     with process:
         try:
             stdout, stderr = _collect(process, time.monotonic() + timeout_s, on_line or _ignore)
             exit_code = process.wait()
         finally:
-            kill(process)
+            child.kill()
     return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Child:
-    """A program that runs beside this one; ``guard`` ends it when this process dies, unless it is to go on."""
-
-    process: subprocess.Popen[bytes]
-    guard: subprocess.Popen[bytes] | None
-
-    @property
-    def pid(self) -> int:
-        """Its process id, and that of its process group."""
-        return self.process.pid
-
-    def has_ended(self) -> bool:
-        """Whether it no longer runs."""
-        return self.process.poll() is not None
-
-    def release(self) -> None:
-        """Lets it go on without this process, which forgets about it."""
-        self.process.returncode = 0  # otherwise Popen's destructor complains
-
-    def kill(self) -> None:
-        """Ends it at once, with all that it started, and waits for that. Harmless if it has ended.
-
-        The guard goes first: it must not outlive the process id that it was given.
-        """
-        if self.guard:
-            kill(self.guard)
-        kill(self.process)
 
 
 def spawn(
@@ -133,25 +134,27 @@ def spawn(
         pass_fds=pass_fds,
         start_new_session=True,
     )
-    guard = None
-    if not outlive:
-        guard = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "sh", str(process.pid)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    return Child(process=process, guard=guard)
+    return Child(process=process, guard=None if outlive else _guard(process))
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """Ends a process and its group at once, and waits for it. Harmless if it has ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdin:
         process.stdin.close()
+
+
+def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Something that ends the process and its group when this process dies."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD, "sh", str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _ignore(_line: str) -> None:

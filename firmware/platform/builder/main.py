@@ -40,7 +40,10 @@ env.Replace(
 )
 env.Append(
     ASPPFLAGS=["-x", "assembler-with-cpp"],
-    CPPPATH=["$PROJECT_INCLUDE_DIR", *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m"))],
+    CPPPATH=[
+        "$PROJECT_INCLUDE_DIR",
+        *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m")),
+    ],
     CCFLAGS=[
         *cpu,
         "-Os",
@@ -76,5 +79,7 @@ Default(program)
 
 if "emulator" in board.get("build"):
     emulator = [board.get("build.emulator.program"), *board.get("build.emulator.args"), "-serial", "pty"]
-    run = env.VerboseAction(shlex.join(emulator) + " -kernel $SOURCE", "Running $SOURCE in the emulator; Ctrl-C ends it")
+    run = env.VerboseAction(
+        shlex.join(emulator) + " -kernel $SOURCE", "Running $SOURCE in the emulator; Ctrl-C ends it"
+    )
     AlwaysBuild(env.Alias("upload", program, run))
