@@ -43,7 +43,7 @@ def compile_graph(graph: Graph) -> Program:
         raise ModelError(
             f"{len(refused)} of the {len(graph.ops)} ops in {printable(graph.name)} cannot be compiled",
             where={"ops": "\n".join(f"{_name(item.op)}: {item.reason}" for item in refused)},
-            hint="--engine tflm, or replace these ops in the model; docs/supported-ops.md lists what is supported",
+            hint="replace these ops in the model; docs/supported-ops.md lists what is supported",
         )
     layers = tuple(OPERATORS[op.kind].lower(graph, op) for op in graph.ops)
     return Program(layers=_copy_where_outputs_cannot_alias(graph, layers))
