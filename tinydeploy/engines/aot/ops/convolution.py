@@ -158,7 +158,8 @@ def _accumulators_fit(graph: Graph, op: Op) -> bool:
     rows = _rows(weights[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else weights)
     reach = np.abs(_wide_folded_bias(graph, op, rows)) + 128 * np.abs(rows.astype(np.int64)).sum(axis=1)
     left_shifts = np.array([max(factor.shift, 0) for factor in _multipliers(graph, op)])
-    return bool(np.all(left_shifts < 31) and np.all(reach <= (INT32_MAX // 2) >> left_shifts))
+    limit = INT32_MAX - 256  # the output's zero point is added at the end
+    return bool(np.all(left_shifts < 31) and np.all(reach <= limit >> left_shifts))
 
 
 def _weights_are_symmetric(graph: Graph, op: Op) -> bool:
