@@ -49,7 +49,9 @@ def generate(model: Path, target: Target, output: Path, *, progress: Progress = 
 
 def build(model: Path, target: Target, *, progress: Progress = SILENT) -> Build:
     """Builds the firmware; a build of the same project is used again."""
-    return _build(model, target, Stopwatch(progress))
+    watch = Stopwatch(progress)
+    plan, project = _generate(model, target, watch)
+    return _build(model, plan, project, watch)
 
 
 def flash(
@@ -60,12 +62,13 @@ def flash(
     With ``keep``, a virtual board goes on running afterwards.
     """
     watch = Stopwatch(progress)
-    built = _build(model, target, watch)
-    inputs = _samples(built.plan.graph, samples)
+    plan, project = _generate(model, target, watch)
+    inputs = _samples(plan.graph, samples)
+    built = _build(model, plan, project, watch)
     with ExitStack() as stack:
         with watch.stage("flash"):
             device, session = stack.enter_context(_running(built, counted=True, keep=keep))
-        deployment = _verify(model, built.plan, session, inputs, watch)
+        deployment = _verify(model, plan, session, inputs, watch)
     return replace(deployment, image=built.image, kept=device if keep else None)
 
 
@@ -86,7 +89,9 @@ def verify(
     watch = Stopwatch(progress)
     plan, project = _generate(model, target, watch)
     inputs = _samples(plan.graph, samples)
-    with _session(plan, project, port) as session:
+    with ExitStack() as stack:
+        with watch.stage("connect"):
+            session = stack.enter_context(_session(plan, project, port))
         return _verify(model, plan, session, inputs, watch)
 
 
@@ -95,12 +100,13 @@ def bench(
 ) -> Deployment:
     """Does what `flash` does, then streams inputs through the board as fast as it takes them, in real time."""
     watch = Stopwatch(progress)
-    built = _build(model, target, watch)
-    inputs = _samples(built.plan.graph, samples)
+    plan, project = _generate(model, target, watch)
+    inputs = _samples(plan.graph, samples)
+    built = _build(model, plan, project, watch)
     with ExitStack() as stack:
         with watch.stage("flash"):
             _, session = stack.enter_context(_running(built, counted=True))
-        deployment = _verify(model, built.plan, session, inputs, watch)
+        deployment = _verify(model, plan, session, inputs, watch)
     with watch.stage("stream"), _running(built, counted=False) as (_, session):
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
@@ -132,8 +138,7 @@ def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, Firm
     return plan, project
 
 
-def _build(model: Path, target: Target, watch: Stopwatch) -> Build:
-    plan, project = _generate(model, target, watch)
+def _build(model: Path, plan: Plan, project: FirmwareProject, watch: Stopwatch) -> Build:
     folder = cache_dir("projects") / f"{plan.board.id}-{plan.engine.engine}-{plan.graph.sha256[:12]}-{plan.buffers}"
     with watch.stage("build"):
         image = build_project(project, folder, on_line=watch.line)

@@ -98,7 +98,8 @@ def _plan_for(board: Board, engine: EnginePlan, buffers: int) -> Plan:
             available_bytes=board.ram_bytes,
         ),
         flash=Budget(
-            uses={"constants": engine.constant_bytes, "code (estimate)": engine.code_bytes}, available_bytes=board.flash_bytes
+            uses={"constants": engine.constant_bytes, "code (estimate)": engine.code_bytes},
+            available_bytes=board.flash_bytes,
         ),
     )
 

@@ -12,7 +12,7 @@ class Progress(Protocol):
     """Somebody who watches a deployment."""
 
     def stage(self, name: str) -> None:
-        """The stage of this name begins: plan, generate, build, flash, verify, stream."""
+        """The stage of this name begins: plan, generate, build, flash or connect, verify, stream."""
 
     def planned(self, plan: Plan) -> None:
         """The plan is made, and it fits."""
