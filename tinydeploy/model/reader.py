@@ -124,7 +124,8 @@ def _not_a_file(path: Path) -> UsageError:
         return UsageError(f"{path} is a folder, not a model file", hint=hint)
     if path.exists():
         return UsageError(f"{path} is not a regular file", hint="give a .tflite file")
-    near = difflib.get_close_matches(path.name, [entry.name for entry in _entries(path.parent)])
+    models = {entry.stem: entry.name for entry in _entries(path.parent) if entry.suffix == ".tflite"}
+    near = [models[stem] for stem in difflib.get_close_matches(path.stem, models)]
     hint = f"did you mean {', '.join(near)}?" if near else "check the path"
     return UsageError(f"no such file: {path}", hint=hint)
 
