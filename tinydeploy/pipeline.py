@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinydeploy.bench import measure_latency, measure_streaming
-from tinydeploy.boards import find_board, load_boards
+from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
 from tinydeploy.devices.serial_port import SerialPort
+from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES
 from tinydeploy.errors import FlashError, UsageError
 from tinydeploy.files import cache_dir
@@ -31,6 +32,16 @@ from tinydeploy.verify.compare import compare
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.samples import Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
+
+
+def boards() -> tuple[Board, ...]:
+    """The boards that come with the project."""
+    return load_boards()
+
+
+def doctor() -> tuple[Check, ...]:
+    """What this machine has of the tools that the other verbs need."""
+    return check_tools()
 
 
 def inspect(model: Path, boards: Sequence[str] = (), *, engine: str = "aot", buffers: int = 2) -> tuple[Plan, ...]:
@@ -177,7 +188,7 @@ def _session(plan: Plan, project: FirmwareProject, port: str) -> Iterator[Sessio
 
 def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: Stopwatch) -> Deployment:
     with watch.stage("verify"):
-        reference = reference_outputs(model.read_bytes(), samples)
+        reference = reference_outputs(plan.graph.source, samples)
         packed = (pack_sample(samples[index], session.hello) for index in range(samples.count))
         results = []
         for result in session.run(packed):

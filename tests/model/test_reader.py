@@ -47,7 +47,7 @@ def refusal(data: bytes) -> ModelError:
 def test_a_convolution_is_read_with_its_options_constants_and_quantisation():
     data = finished(*convolution())
     graph = parse_model(data, name="person.tflite")
-    assert (graph.name, graph.file_bytes) == ("person.tflite", len(data))
+    assert (graph.name, graph.source) == ("person.tflite", data)
     assert graph.sha256 == hashlib.sha256(data).hexdigest()
     assert (graph.inputs, graph.outputs) == ((0,), (3,))
     (op,) = graph.ops

@@ -2,7 +2,7 @@
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -266,7 +266,7 @@ class Graph:
 
     name: str
     sha256: str
-    file_bytes: int
+    source: bytes = field(repr=False)
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]

@@ -107,7 +107,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
     return Graph(
         name=name,
         sha256=hashlib.sha256(data).hexdigest(),
-        file_bytes=len(data),
+        source=data,
         tensors=tensors,
         ops=ops,
         inputs=raw.inputs,
