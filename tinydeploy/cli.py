@@ -155,10 +155,10 @@ SAMPLES = click.option(
 @verb
 def boards(_terminal: "Terminal") -> Outcome:
     """List the boards."""
-    from tinydeploy.boards import load_boards
+    from tinydeploy import pipeline
     from tinydeploy.report.boards import boards_json, boards_table
 
-    known = load_boards()
+    known = pipeline.boards()
     return Outcome(text=boards_table(known), json=boards_json(known))
 
 
@@ -290,10 +290,10 @@ def bench(
 @verb
 def doctor(_terminal: "Terminal") -> Outcome:
     """Check that every tool is there, and name the package of each that is not."""
-    from tinydeploy.doctor import check_tools
+    from tinydeploy import pipeline
     from tinydeploy.report.doctor import doctor_json, doctor_table
 
-    checks = check_tools()
+    checks = pipeline.doctor()
     missing = not all(check.ok or not check.required for check in checks)
     return Outcome(text=doctor_table(checks), json=doctor_json(checks), exit_code=5 if missing else 0)
 
