@@ -1,0 +1,16 @@
+"""Models that build and run in no time, for tests of what is around them."""
+
+import numpy as np
+from tflite_builder import ModelBuilder
+
+
+def small_model(*, inputs: int = 4, outputs: int = 3, seed: int = 0) -> bytes:
+    """A fully connected layer with random weights."""
+    random = np.random.default_rng(seed)
+    builder = ModelBuilder()
+    x = builder.tensor((1, inputs), scale=0.5, zero_point=3, name="x")
+    y = builder.tensor((1, outputs), scale=0.5, zero_point=-2, name="y")
+    weights = builder.constant(random.integers(-127, 128, (outputs, inputs)).astype(np.int8), scale=0.01)
+    bias = builder.constant(random.integers(-999, 999, outputs).astype(np.int32), scale=0.005)
+    builder.op("FULLY_CONNECTED", [x, weights, bias], [y])
+    return builder.finish(inputs=[x], outputs=[y])
