@@ -16,10 +16,11 @@ from stub_project import COPY_MODEL, stub_project
 from tinydeploy.boards import find_board, load_boards
 from tinydeploy.build import build_project, read_image
 from tinydeploy.errors import BuildError, FitError
-from tinydeploy.files import write_tree
+from tinydeploy.files import data_dir, write_tree
 
 M4 = find_board("qemu-cortex-m4")
 KERNELS = ("reference/conv_2d.c", "reference/depthwise_conv_2d.c", "reference/fully_connected.c")
+ALL_KERNELS = tuple(f"reference/{path.name}" for path in sorted((data_dir("firmware") / "kernels/reference").glob("*.c")))
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +37,12 @@ def built(tmp_path_factory):
 
 
 @pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
-def test_the_whole_firmware_builds_from_an_empty_cache_and_lies_where_the_board_has_memory(board, tmp_path):
+def test_the_whole_firmware_builds_without_a_warning_and_lies_where_the_board_has_memory(board, tmp_path):
+    lines: list[str] = []
     begin = time.monotonic()
-    image = build_project(stub_project(board, kernels=KERNELS), tmp_path / "project")
-    assert time.monotonic() - begin < 30  # 2 s on an idle machine
+    image = build_project(stub_project(board, kernels=ALL_KERNELS), tmp_path / "project", lines.append)
+    assert time.monotonic() - begin < 60  # 5 s on an idle machine, from an empty cache
+    assert not [line for line in lines if "warning" in line.lower()]
     assert 1000 <= image.model_bytes < 1200  # the weights, a tensor, its name, td_model
     assert 3000 < image.code_bytes < 8000
     assert board.stack_bytes < image.ram_bytes < board.stack_bytes + 2048
@@ -125,9 +128,11 @@ def test_a_compiler_error_is_shown_with_its_place(tmp_path):
     assert caught.value.hint == f"look at the whole of it: pio run -d {tmp_path}"
 
 
-def test_a_warning_is_an_error(tmp_path):
-    with pytest.raises(BuildError, match="Werror=unused-function"):
-        build_project(stub_project(M4, COPY_MODEL + b"static void never(void) {}\n"), tmp_path)
+def test_a_warning_is_shown_and_does_not_stop_the_build(tmp_path):
+    """Another compiler than ours may warn of something new."""
+    lines: list[str] = []
+    build_project(stub_project(M4, COPY_MODEL + b"static void never(void) {}\n"), tmp_path, lines.append)
+    assert [line for line in lines if "'never' defined but not used" in line]
 
 
 @pytest.mark.parametrize(
