@@ -88,9 +88,9 @@ def _run() -> int:
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:
-    """Ends through every ``finally``, so that no emulator stays behind; a second Ctrl-C does not disturb that."""
+    """Ends through every ``finally``, so that no emulator stays behind; further signals do not disturb that."""
     for number in ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda _signal, _frame: None)
     raise KeyboardInterrupt
 
 
