@@ -1,14 +1,17 @@
 """A running device → how long an inference takes, and how well transfer and computing overlap."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from statistics import median
 from time import monotonic
 from typing import Literal
 
 from tinydeploy.boards import Board
 from tinydeploy.link.session import Session
+
+_BURST = 5
+"""Inputs that are streamed in one go."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +31,9 @@ class Streaming:
     """How a stream of inputs went, in microseconds per inference.
 
     ``period_us`` from one result to the next; ``transfer_us`` for one input to travel and its result to come back when
-    nothing else goes on; ``computing_us`` and ``waiting_us`` as the device itself saw its time. The device does both at
-    once where it has two buffers.
+    nothing else goes on; ``computing_us`` and ``waiting_us`` (for input) as the device itself saw its time, the former
+    with the interrupts that took the next input meanwhile, ``computing_alone_us`` without. Where there are two buffers,
+    transfer and computing go on at once, and the period is near the longer of them.
     """
 
     buffers: int
@@ -37,6 +41,7 @@ class Streaming:
     period_us: float
     transfer_us: float
     computing_us: float
+    computing_alone_us: float
     waiting_us: float
 
 
@@ -57,28 +62,60 @@ def measure_latency(session: Session, board: Board, sample: bytes) -> Latency:
 def measure_streaming(
     session: Session, samples: Sequence[bytes], inferences: int, *, on_result: Callable[[int, int], None]
 ) -> Streaming:
-    """Streams ``inferences`` inputs, at least 2, as fast as the device takes them, after sending some one at a time.
+    """Streams ``inferences`` inputs, at least 2, as fast as the device takes them.
+
+    The stream is cut into bursts, and before each of them one input goes alone: a machine that runs an emulator is
+    never equally fast for long, and only figures of the same moment can be compared. All are medians.
 
     ``on_result`` is told how many results there are, and of how many.
     """
-    tick_us = 1e6 / session.hello.tick_hz
-    alone_us = []
-    for sample in islice(cycle(samples), 3):
-        begin = monotonic()
-        compute_us = [result.ticks * tick_us for result in session.run([sample])]
-        alone_us.append((monotonic() - begin) * 1e6 - sum(compute_us))
-
-    session.stats(reset=True)
-    arrivals = []
-    for _ in session.run(islice(cycle(samples), inferences)):
-        arrivals.append(monotonic())
-        on_result(len(arrivals), inferences)
-    stats = session.stats()
+    source = cycle(samples)
+    bursts = max(1, inferences // _BURST)
+    sizes = [inferences // bursts + (number < inferences % bursts) for number in range(bursts)]
+    alone, streamed = [], []
+    arrived = 0
+    for size in sizes:
+        alone.append(_stream(session, source, 1))
+        streamed.append(_stream(session, source, size))
+        arrived += size
+        on_result(arrived, inferences)
+    computing_us = [us for burst in streamed for us in burst.computing_us]
     return Streaming(
         buffers=session.hello.buffers,
         inferences=inferences,
-        period_us=(arrivals[-1] - arrivals[0]) * 1e6 / (inferences - 1),
-        transfer_us=median(alone_us),
-        computing_us=stats.computing_ticks * tick_us / inferences,
-        waiting_us=stats.waiting_ticks * tick_us / inferences,
+        period_us=median(us for burst in streamed for us in burst.periods_us),
+        transfer_us=median(burst.first_us - burst.computing_us[0] for burst in alone),
+        computing_us=median(computing_us),
+        computing_alone_us=median(burst.computing_us[0] for burst in alone),
+        waiting_us=median(burst.waiting_us for burst in streamed),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Burst:
+    """Inputs sent without a gap between them, in microseconds. ``first_us``: until the first result was there."""
+
+    first_us: float
+    periods_us: tuple[float, ...]
+    computing_us: tuple[float, ...]
+    waiting_us: float
+    """By the device, per period."""
+
+
+def _stream(session: Session, source: Iterator[bytes], size: int) -> _Burst:
+    """Sends ``size`` inputs; of several, one more follows that does not count, so that all that do are alike."""
+    tick_us = 1e6 / session.hello.tick_hz
+    session.stats(reset=True)
+    begin = monotonic()
+    arrivals, computing_us = [], []
+    for result in session.run(islice(source, size + (size > 1))):
+        arrivals.append((monotonic() - begin) * 1e6)
+        computing_us.append(result.ticks * tick_us)
+    filling_us = arrivals[0] - computing_us[0]
+    waited_us = session.stats().waiting_ticks * tick_us - filling_us
+    return _Burst(
+        first_us=arrivals[0],
+        periods_us=tuple(after - before for before, after in pairwise(arrivals[:size])),
+        computing_us=tuple(computing_us[:size]),
+        waiting_us=max(0.0, waited_us / max(1, len(arrivals) - 1)),
     )

@@ -180,7 +180,8 @@ def _streaming(streaming: Streaming) -> Text:
         f" {streaming.inferences} inputs through {streaming.buffers} buffer{plural} (the emulator's real time)\n",
         f"  period     {streaming.period_us:>11,.0f} µs per inference\n",
         f"  transfer   {streaming.transfer_us:>11,.0f} µs for one input and its result alone\n",
-        f"  computing  {streaming.computing_us:>11,.0f} µs, as the board sees it\n",
+        f"  computing  {streaming.computing_us:>11,.0f} µs, as the board sees it "
+        f"({streaming.computing_alone_us:,.0f} while nothing arrives)\n",
         f"  waiting    {streaming.waiting_us:>11,.0f} µs for input, as the board sees it",
     )
 
@@ -231,6 +232,7 @@ def _streaming_json(streaming: Streaming) -> dict[str, Json]:
         "period_us": round(streaming.period_us, 1),
         "transfer_us": round(streaming.transfer_us, 1),
         "computing_us": round(streaming.computing_us, 1),
+        "computing_alone_us": round(streaming.computing_alone_us, 1),
         "waiting_us": round(streaming.waiting_us, 1),
     }
 
