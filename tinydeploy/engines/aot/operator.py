@@ -4,10 +4,10 @@ A `Constraint` is a predicate with the sentence that states it: the sentence is 
 hold, and a line of docs/supported-ops.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tinydeploy.engines.aot.program import Layer
+from tinydeploy.engines.aot.program import Call, Layer, Operand, Parameter
 from tinydeploy.model.graph import DType, Graph, Op, Tensor
 
 
@@ -33,6 +33,18 @@ def tensor_at(graph: Graph, op: Op, position: int) -> Tensor:
     tensor = graph.input_of(op, position)
     assert tensor is not None, f"{op} has no input {position}"
     return tensor
+
+
+def one_call(op: Op, kernel: str, parameters: Mapping[str, Parameter], *, in_place: bool = False) -> Layer:
+    """The layer of an op that is one call of a kernel with its first input and its only output."""
+    call = Call(
+        kernel=kernel,
+        parameters=parameters,
+        inputs=(Operand(tensor=op.inputs[0]),),
+        output=Operand(tensor=op.outputs[0]),
+        in_place=(0,) if in_place else (),
+    )
+    return Layer(op=op.index, calls=(call,))
 
 
 def input_is(position: int, what: str, *dtypes: DType) -> Constraint:

@@ -13,13 +13,15 @@ from tinydeploy.engines.aot.operator import (
     Operator,
     input_is,
     input_is_constant,
+    one_call,
     output_is,
     tensor_at,
 )
 from tinydeploy.engines.aot.ops.output_stage import output_stage
 from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, dimensions_fit, quantization_of
-from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter
+from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.model.graph import (
+    Activation,
     Conv2DOptions,
     DepthwiseConv2DOptions,
     DType,
@@ -46,67 +48,48 @@ def padding_before(padding: Padding, size: int, output: int, stride: int, span: 
 
 def lower_conv_2d(graph: Graph, op: Op) -> Layer:
     """One call of ``td_conv_2d``."""
-    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
     options = cast("Conv2DOptions", op.options)
-    values = _int8(weights)
-    parameters: dict[str, Parameter] = {
-        **_geometry(options, source, output, *weights.shape[1:3]),
-        "input_zero_point": quantization_of(source).zero_point,
-        "weights": Array(values=values),
-        "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(_multipliers(graph, op), options.activation, output),
-    }
-    return _one_call(op, "conv_2d", parameters)
+    weights = tensor_at(graph, op, 1)
+    parameters = {**_geometry(graph, op, options), **_sums(graph, op, _int8(weights), options.activation)}
+    return one_call(op, "conv_2d", parameters)
 
 
 def lower_depthwise_conv_2d(graph: Graph, op: Op) -> Layer:
     """One call of ``td_depthwise_conv_2d``; the weights are turned so that each channel's are contiguous."""
-    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
     options = cast("DepthwiseConv2DOptions", op.options)
-    values = np.ascontiguousarray(_int8(weights)[0].transpose(2, 0, 1))
-    parameters: dict[str, Parameter] = {
-        **_geometry(options, source, output, *weights.shape[1:3]),
-        "depth_multiplier": options.depth_multiplier,
-        "input_zero_point": quantization_of(source).zero_point,
-        "weights": Array(values=values),
-        "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(_multipliers(graph, op), options.activation, output),
-    }
-    return _one_call(op, "depthwise_conv_2d", parameters)
+    weights = np.ascontiguousarray(_int8(tensor_at(graph, op, 1))[0].transpose(2, 0, 1))
+    multiplier: dict[str, Parameter] = {"depth_multiplier": options.depth_multiplier}
+    parameters = {**_geometry(graph, op, options), **multiplier, **_sums(graph, op, weights, options.activation)}
+    return one_call(op, "depthwise_conv_2d", parameters)
 
 
 def lower_fully_connected(graph: Graph, op: Op) -> Layer:
     """One call of ``td_fully_connected``."""
-    source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
     options = cast("FullyConnectedOptions", op.options)
-    values = _int8(weights)
+    source, weights = tensor_at(graph, op, 0), tensor_at(graph, op, 1)
     depth = weights.shape[-1]
-    parameters: dict[str, Parameter] = {
+    sizes: dict[str, Parameter] = {
         "rows": source.elements // depth,
         "input_depth": depth,
         "output_depth": weights.elements // depth,
-        "weights": Array(values=values),
-        "bias": Array(values=_folded_bias(graph, op, _rows(values))),
-        "output_stage": output_stage(_multipliers(graph, op), options.activation, output),
     }
-    return _one_call(op, "fully_connected", parameters)
+    return one_call(op, "fully_connected", {**sizes, **_sums(graph, op, _int8(weights), options.activation)})
 
 
-def _one_call(op: Op, kernel: str, parameters: dict[str, Parameter]) -> Layer:
-    call = Call(
-        kernel=kernel,
-        parameters=parameters,
-        inputs=(Operand(tensor=op.inputs[0]),),
-        output=Operand(tensor=op.outputs[0]),
-    )
-    return Layer(op=op.index, calls=(call,))
+def _sums(graph: Graph, op: Op, weights: Int8Array, activation: Activation) -> dict[str, Parameter]:
+    """What makes the sums and what becomes of them. ``weights`` are in the kernel's order, output channels first."""
+    return {
+        "weights": Array(values=weights),
+        "bias": Array(values=_folded_bias(graph, op, _rows(weights))),
+        "output_stage": output_stage(_multipliers(graph, op), activation, graph.output_of(op)),
+    }
 
 
-def _geometry(
-    options: Conv2DOptions, source: Tensor, output: Tensor, kernel_height: int, kernel_width: int
-) -> dict[str, Parameter]:
+def _geometry(graph: Graph, op: Op, options: Conv2DOptions) -> dict[str, Parameter]:
+    source = tensor_at(graph, op, 0)
     _, height, width, channels = source.shape
-    _, output_height, output_width, output_channels = output.shape
+    _, output_height, output_width, output_channels = graph.output_of(op).shape
+    _, kernel_height, kernel_width, _ = tensor_at(graph, op, 1).shape
     span_height = (kernel_height - 1) * options.dilation_h + 1
     span_width = (kernel_width - 1) * options.dilation_w + 1
     return {
@@ -124,6 +107,7 @@ def _geometry(
         "dilation_width": options.dilation_w,
         "pad_top": padding_before(options.padding, height, output_height, options.stride_h, span_height),
         "pad_left": padding_before(options.padding, width, output_width, options.stride_w, span_width),
+        "input_zero_point": quantization_of(source).zero_point,
     }
 
 
@@ -153,7 +137,7 @@ def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> npt.NDArray[np.i
 
 
 def _accumulators_fit(graph: Graph, op: Op) -> bool:
-    """Whether no input can bring an accumulator out of int32, in whatever order it is summed, and while it is scaled."""
+    """Whether no input can bring an accumulator out of int32, however it is summed up, and while it is scaled."""
     weights = _int8(tensor_at(graph, op, 1))
     rows = _rows(weights[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else weights)
     reach = np.abs(_wide_folded_bias(graph, op, rows)) + 128 * np.abs(rows.astype(np.int64)).sum(axis=1)

@@ -24,12 +24,13 @@ from tinydeploy.engines.aot.operator import (
     Constraint,
     Operator,
     input_is,
+    one_call,
     output_is,
     tensor_at,
 )
 from tinydeploy.engines.aot.ops.hard_swish import hard_swish, hard_swish_is_in_range
 from tinydeploy.engines.aot.ops.tensors import MAX_FACTOR, SCALE_RATIO_IS_BOUNDED, quantization_of, rescaling
-from tinydeploy.engines.aot.program import Array, Call, Layer, Operand
+from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.engines.aot.transcendental import logistic, tanh
 from tinydeploy.model.graph import DType, Graph, LeakyReluOptions, Op, Tensor
 
@@ -45,14 +46,8 @@ def lower_by_table(graph: Graph, op: Op, function: Function) -> Layer:
     source, output = tensor_at(graph, op, 0), graph.output_of(op)
     domain = np.arange(256, dtype=np.uint8).view(source.dtype.numpy)
     table = np.array([function(int(value)) for value in domain], output.dtype.numpy)
-    call = Call(
-        kernel="lookup",
-        parameters={"count": output.elements, "table": Array(values=table.view(np.int8))},
-        inputs=(Operand(tensor=source.index),),
-        output=Operand(tensor=output.index),
-        in_place=() if source.is_constant else (0,),
-    )
-    return Layer(op=op.index, calls=(call,))
+    parameters: dict[str, Parameter] = {"count": output.elements, "table": Array(values=table.view(np.int8))}
+    return one_call(op, "lookup", parameters, in_place=True)
 
 
 def _logistic(_: Op, source: Tensor, __: Tensor) -> Function:

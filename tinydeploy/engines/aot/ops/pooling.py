@@ -3,10 +3,10 @@
 from typing import cast
 
 from tinydeploy.engines.aot.fixed_point import activation_range
-from tinydeploy.engines.aot.operator import QUANTIZED_PER_TENSOR, Operator, input_is, output_is, tensor_at
+from tinydeploy.engines.aot.operator import QUANTIZED_PER_TENSOR, Operator, input_is, one_call, output_is, tensor_at
 from tinydeploy.engines.aot.ops.convolution import padding_before
 from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, SAME_QUANTIZATION, dimensions_fit
-from tinydeploy.engines.aot.program import Call, Layer, Operand, Parameter
+from tinydeploy.engines.aot.program import Layer, Parameter
 from tinydeploy.model.graph import DType, Graph, Op, PoolOptions
 
 _KERNELS = {"AVERAGE_POOL_2D": "average_pool_2d", "MAX_POOL_2D": "max_pool_2d"}
@@ -34,13 +34,7 @@ def lower_pool(graph: Graph, op: Op) -> Layer:
         "min": low,
         "max": high,
     }
-    call = Call(
-        kernel=_KERNELS[op.kind],
-        parameters={"window": parameters},
-        inputs=(Operand(tensor=op.inputs[0]),),
-        output=Operand(tensor=op.outputs[0]),
-    )
-    return Layer(op=op.index, calls=(call,))
+    return one_call(op, _KERNELS[op.kind], {"window": parameters})
 
 
 _CONSTRAINTS = (

@@ -6,6 +6,7 @@ from tinydeploy.engines.aot.operator import (
     Constraint,
     Operator,
     input_is,
+    one_call,
     output_is,
     tensor_at,
 )
@@ -16,7 +17,7 @@ from tinydeploy.engines.aot.ops.tensors import (
     quantization_of,
     rescaling,
 )
-from tinydeploy.engines.aot.program import Call, Layer, Operand, Parameter
+from tinydeploy.engines.aot.program import Layer, Parameter
 from tinydeploy.model.graph import DType, Graph, Op
 
 _C_TYPES = {DType.INT8: "TD_ELEMENT_INT8", DType.UINT8: "TD_ELEMENT_UINT8", DType.INT16: "TD_ELEMENT_INT16"}
@@ -42,7 +43,7 @@ def lower_quantize(graph: Graph, op: Op) -> Layer:
     low, high = dtype_range(output.dtype)
     ends: dict[str, Parameter] = {"zero_point": target.zero_point, "min": low, "max": high}
     if source.dtype is DType.FLOAT32:
-        return _one_call(
+        return one_call(
             op,
             "quantize_float",
             {"count": output.elements, **_type("output", output.dtype), "scale": target.scale, **ends},
@@ -60,7 +61,7 @@ def lower_quantize(graph: Graph, op: Op) -> Layer:
         "multiplier": multiplier_fields(factor),
         **ends,
     }
-    return _one_call(op, "quantize", parameters)
+    return one_call(op, "quantize", parameters)
 
 
 def lower_dequantize(graph: Graph, op: Op) -> Layer:
@@ -73,21 +74,11 @@ def lower_dequantize(graph: Graph, op: Op) -> Layer:
         "scale": quantization.scale,
         "zero_point": quantization.zero_point,
     }
-    return _one_call(op, "dequantize", parameters)
+    return one_call(op, "dequantize", parameters)
 
 
 def _type(end: str, dtype: DType) -> dict[str, Parameter]:
     return {f"{end}_type": _C_TYPES[dtype]}
-
-
-def _one_call(op: Op, kernel: str, parameters: dict[str, Parameter]) -> Layer:
-    call = Call(
-        kernel=kernel,
-        parameters=parameters,
-        inputs=(Operand(tensor=op.inputs[0]),),
-        output=Operand(tensor=op.outputs[0]),
-    )
-    return Layer(op=op.index, calls=(call,))
 
 
 def _types_pair(graph: Graph, op: Op) -> bool:

@@ -11,6 +11,7 @@ from tinydeploy.engines.aot.operator import (
     Operator,
     input_is,
     input_is_constant,
+    one_call,
     output_is,
     tensor_at,
 )
@@ -22,7 +23,7 @@ from tinydeploy.engines.aot.ops.tensors import (
     quantization_of,
     rescaling,
 )
-from tinydeploy.engines.aot.program import Call, Layer, Operand, Parameter
+from tinydeploy.engines.aot.program import Layer, Parameter
 from tinydeploy.model.graph import DType, Graph, Op
 
 _DEPTH = 3
@@ -39,13 +40,7 @@ def lower_mean(graph: Graph, op: Op) -> Layer:
         "multiplier": multiplier_fields(_divided(rescaling(source, output), averaged)),
         "zero_point": quantization_of(output).zero_point,
     }
-    call = Call(
-        kernel="mean",
-        parameters=parameters,
-        inputs=(Operand(tensor=source.index),),
-        output=Operand(tensor=output.index),
-    )
-    return Layer(op=op.index, calls=(call,))
+    return one_call(op, "mean", parameters)
 
 
 def _axes(graph: Graph, op: Op) -> set[int]:

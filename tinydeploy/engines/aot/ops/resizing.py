@@ -6,9 +6,9 @@ from typing import cast
 import numpy as np
 
 from tinydeploy.engines.aot.fixed_point import round_half_away
-from tinydeploy.engines.aot.operator import Operator, input_is, input_is_constant, output_is, tensor_at
+from tinydeploy.engines.aot.operator import Operator, input_is, input_is_constant, one_call, output_is, tensor_at
 from tinydeploy.engines.aot.ops.tensors import dimensions_fit
-from tinydeploy.engines.aot.program import Array, Call, Layer, Operand
+from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.model.graph import DType, Graph, Op, ResizeNearestNeighborOptions
 
 
@@ -17,20 +17,15 @@ def lower_resize_nearest_neighbor(graph: Graph, op: Op) -> Layer:
     _, height, width, channels = tensor_at(graph, op, 0).shape
     _, output_height, output_width, _ = graph.output_of(op).shape
     options = cast("ResizeNearestNeighborOptions", op.options)
-    call = Call(
-        kernel="resize_nearest_neighbor",
-        parameters={
-            "input_width": width,
-            "channels": channels,
-            "output_height": output_height,
-            "output_width": output_width,
-            "rows": Array(values=_neighbors(height, output_height, options)),
-            "columns": Array(values=_neighbors(width, output_width, options)),
-        },
-        inputs=(Operand(tensor=op.inputs[0]),),
-        output=Operand(tensor=op.outputs[0]),
-    )
-    return Layer(op=op.index, calls=(call,))
+    parameters: dict[str, Parameter] = {
+        "input_width": width,
+        "channels": channels,
+        "output_height": output_height,
+        "output_width": output_width,
+        "rows": Array(values=_neighbors(height, output_height, options)),
+        "columns": Array(values=_neighbors(width, output_width, options)),
+    }
+    return one_call(op, "resize_nearest_neighbor", parameters)
 
 
 def _neighbors(size: int, output_size: int, options: ResizeNearestNeighborOptions) -> np.typing.NDArray[np.uint16]:

@@ -11,11 +11,12 @@ from tinydeploy.engines.aot.operator import (
     Constraint,
     Operator,
     input_is,
+    one_call,
     output_is,
     tensor_at,
 )
 from tinydeploy.engines.aot.ops.tensors import quantization_of
-from tinydeploy.engines.aot.program import Array, Call, Layer, Operand
+from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.engines.aot.transcendental import exp_of_negative
 from tinydeploy.model.graph import DType, Graph, Op, SoftmaxOptions
 
@@ -31,22 +32,16 @@ _MAX_DEPTH = 4095
 
 def lower_softmax(graph: Graph, op: Op) -> Layer:
     """One call of ``td_softmax``."""
-    source, output = tensor_at(graph, op, 0), graph.output_of(op)
+    source = tensor_at(graph, op, 0)
     table = _exponentials(_input_factor(graph, op))
     depth = source.shape[-1]
-    call = Call(
-        kernel="softmax",
-        parameters={
-            "rows": source.elements // depth,
-            "depth": depth,
-            "entries": len(table),
-            "exponentials": Array(values=np.array(table, np.int32)),
-        },
-        inputs=(Operand(tensor=source.index),),
-        output=Operand(tensor=output.index),
-        in_place=() if source.is_constant else (0,),
-    )
-    return Layer(op=op.index, calls=(call,))
+    parameters: dict[str, Parameter] = {
+        "rows": source.elements // depth,
+        "depth": depth,
+        "entries": len(table),
+        "exponentials": Array(values=np.array(table, np.int32)),
+    }
+    return one_call(op, "softmax", parameters, in_place=True)
 
 
 def _exponentials(factor: Multiplier) -> list[int]:
