@@ -1,3 +1,5 @@
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,78 @@ def test_instructions_come_out_of_ticks_exactly(board: Board):
             assert board.instructions(ticks + late) == instructions
 
 
+def qemu_monitor(board: Board, command: str) -> str:
+    """What QEMU itself says about the machine."""
+    assert board.emulator is not None
+    start = ["qemu-system-arm", "-machine", board.emulator.machine, "-S", "-display", "none", "-monitor", "stdio"]
+    done = subprocess.run(start, input=f"{command}\nquit\n", capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout
+
+
+@pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
+def test_a_virtual_board_has_memory_and_devices_where_qemu_has_them(board: Board):
+    core, lines = "", re.compile(r"^  ([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([a-z/]+)\): (\S+)", re.MULTILINE)
+    for view in qemu_monitor(board, "info mtree -f").split("FlatView #"):
+        core = view if 'AS "cpu-memory-0"' in view else core
+    places = [(int(first, 16), int(last, 16), kind, name) for first, last, kind, name in lines.findall(core)]
+
+    def holds(address: int, nbytes: int, kinds: set[str], what: str) -> bool:
+        return any(
+            first <= address and address + nbytes - 1 <= last and kind in kinds and re.search(what, name)
+            for first, last, kind, name in places
+        )
+
+    assert holds(board.flash.origin, board.flash_bytes, {"ram", "rom", "romd"}, "flash|ssram1|itcm"), places
+    assert holds(board.ram.origin, board.ram_bytes, {"ram"}, "sram|ssram|dtcm"), places
+    assert holds(board.uart.base, 4, {"i/o"}, "uart|usart|tz-ppc"), places  # TrustZone's gate stands before the an547's
+    assert holds(board.timer.base, 4, {"i/o"}, "timer|tz-ppc"), places
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "clock"),
+    [
+        ("qemu-cortex-m3", "cmsdk-apb-timer", 'clock-in "pclk" freq_hz=25 MHz'),
+        ("qemu-cortex-m4", "cmsdk-apb-timer", 'clock-in "pclk" freq_hz=25 MHz'),
+        ("qemu-cortex-m7", "cmsdk-apb-timer", 'clock-in "pclk" freq_hz=25 MHz'),
+        ("qemu-cortex-m55", "mps2-fpgaio", "prescale-clk = 20000000"),
+        ("netduinoplus2", "stm32f2xx-timer", "clock-frequency = 1000000000"),
+    ],
+)
+def test_the_timer_runs_as_fast_as_qemu_says(name, device, clock):
+    """QEMU does not tell the clock of the nRF51's timer."""
+    devices = qemu_monitor(find_board(name), "info qtree").split("  dev: ")
+    mine = [text for text in devices if text.startswith(device)]
+    assert mine
+    assert all(clock in text for text in mine)
+    figure, unit = re.findall(r"[\d.]+ ?(?:MHz)?", clock)[-1].partition(" ")[::2]
+    assert find_board(name).timer.tick_hz == int(figure) * (1_000_000 if unit == "MHz" else 1)
+
+
+def test_every_port_is_one_of_a_board():
+    """So what is said of all boards is said of all ports."""
+    ports = data_dir("firmware") / "ports"
+    used = {source for board in load_boards() for source in board.port.sources}
+    assert used == {path.relative_to(ports).as_posix() for path in ports.rglob("*.c")}
+
+
+def test_a_board_brings_its_own_port_from_beside_its_file(tmp_path):
+    path = changed(tmp_path, '"cmsdk/timer.c"', '"./timer.c"')
+    with pytest.raises(UsageError) as caught:
+        find_board(str(path))
+    assert f"port.sources[4]: there is no C file {tmp_path}/timer.c" in caught.value.summary
+    (tmp_path / "timer.c").touch()
+    assert find_board(str(path)).port.sources[4] == str(tmp_path / "timer.c")
+
+
+def test_two_files_of_ones_own_cannot_have_the_same_name(tmp_path):
+    path = changed(tmp_path, '"cmsdk/uart.c", "cmsdk/timer.c"', '"./a/port.c", "./b/port.c"')
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "port.c").touch()
+    with pytest.raises(UsageError, match=r"two files are named port\.c"):
+        find_board(str(path))
+
+
 def test_an_unknown_board_is_answered_with_the_nearest_names():
     with pytest.raises(UsageError) as caught:
         find_board("qemu-cortexm4")
@@ -82,8 +156,10 @@ def test_the_path_of_a_toml_file_is_a_board():
         ('holds = "data"', 'holds = "code"', 'memory: exactly one region that holds "code" is needed'),
         ('holds = "data"', 'holds = "files"', "memory[1].holds: 'files' is not one of code, data"),
         ("origin = 0x2000_0000", "origin = 0xFFFF_0000", "memory: a region must lie within 32-bit addresses"),
+        ("origin = 0x2000_0000", "origin = 0x2000_1000", "memory: data must begin at a multiple of 1 MB"),
+        ("baud = 115_200", "baud = 50_000_000", "uart.baud: must be positive, and at most uart.clock_hz"),
         ('name = "RAM"', 'name = "my RAM"', "memory: a region's name is used in C and must be a word"),
-        ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[3]: there is no firmware/ports/cmsdk/usb.c"),
+        ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[3]: there is no C file firmware/ports/cmsdk/usb.c"),
         ("[uart]", "[uart", "is not TOML: "),
         ("[timer]", "[timers]", "timers: no such key (did you mean timer?)"),
     ],

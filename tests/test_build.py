@@ -20,7 +20,9 @@ from tinydeploy.files import data_dir, write_tree
 
 M4 = find_board("qemu-cortex-m4")
 KERNELS = ("reference/conv_2d.c", "reference/depthwise_conv_2d.c", "reference/fully_connected.c")
-ALL_KERNELS = tuple(f"reference/{path.name}" for path in sorted((data_dir("firmware") / "kernels/reference").glob("*.c")))
+ALL_KERNELS = tuple(
+    f"reference/{path.name}" for path in sorted((data_dir("firmware") / "kernels/reference").glob("*.c"))
+)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -31,7 +31,10 @@ class MemoryRegion:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """The C sources below firmware/ports that drive the board, and the number of its interrupt lines."""
+    """The C sources that drive the board, and the number of its interrupt lines.
+
+    ``sources`` are paths below firmware/ports, or absolute where the board brings its own.
+    """
 
     sources: tuple[str, ...]
     irqs: int
@@ -39,11 +42,12 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class Uart:
-    """The serial port. The interrupt lines are the same where the chip has one for both directions."""
+    """The serial port, clocked with ``clock_hz``. Both interrupt lines are the same where the chip has only one."""
 
     base: int
     rx_irq: int
     tx_irq: int
+    clock_hz: int
     baud: int
 
 
@@ -161,7 +165,7 @@ def read_board(path: Path) -> Board:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid(path, f"is not TOML: {error}") from error
     try:
-        board = _build(Board, table, "")
+        board = _with_own_sources(_build(Board, table, ""), path.resolve().parent)
         _check(board)
     except _InvalidBoardError as error:
         raise _invalid(path, str(error)) from error
@@ -213,6 +217,12 @@ def _convert(value: object, kind: Any, place: str) -> object:  # noqa: ANN401 - 
     return value
 
 
+def _with_own_sources(board: Board, folder: Path) -> Board:
+    """The board, its sources that begin with ``./`` or ``../`` found from the folder of its file."""
+    sources = (str((folder / s).resolve()) if s.startswith(("./", "../")) else s for s in board.port.sources)
+    return replace(board, port=replace(board.port, sources=tuple(sources)))
+
+
 def _check(board: Board) -> None:
     """What types cannot say. An error names the key."""
     ram_bytes = sum(region.bytes for region in board.memory if region.holds == "data")
@@ -242,6 +252,10 @@ def _check(board: Board) -> None:
             all(r.bytes > 0 and r.origin >= 0 and r.origin + r.bytes <= 1 << 32 for r in board.memory),
             "memory: a region must lie within 32-bit addresses",
         ),
+        (
+            all(r.origin % (1 << 20) == 0 for r in board.memory if r.holds == "data"),
+            "memory: data must begin at a multiple of 1 MB, below which a guard catches stack overflows",
+        ),
         (0 < board.stack_bytes < ram_bytes, f"stack_bytes: {board.stack_bytes} does not fit into RAM"),
         (
             board.stack_bytes % 8 == 0,
@@ -251,16 +265,27 @@ def _check(board: Board) -> None:
         (board.timer.tick_hz > 0, "timer.tick_hz: must be positive"),
         (0 <= board.uart.rx_irq < board.port.irqs, "uart.rx_irq: must be below port.irqs"),
         (0 <= board.uart.tx_irq < board.port.irqs, "uart.tx_irq: must be below port.irqs"),
-        (board.uart.baud > 0, "uart.baud: must be positive"),
+        (0 < board.uart.baud <= board.uart.clock_hz, "uart.baud: must be positive, and at most uart.clock_hz"),
     )
     for holds, message in rules:
         if not holds:
             raise _InvalidBoardError(message)
-    for i, source in enumerate(board.port.sources):
-        if not (data_dir("firmware") / "ports" / source).is_file():
-            raise _InvalidBoardError(f"port.sources[{i}]: there is no firmware/ports/{source}")
+    _check_sources(board.port.sources)
     if board.emulator is not None:
         _check_emulator(board, board.emulator)
+
+
+def _check_sources(sources: tuple[str, ...]) -> None:
+    """All are there, and the board's own differ in name: the project has them in one folder."""
+    own: set[str] = set()
+    for i, source in enumerate(sources):
+        path = Path(source)
+        if path.suffix != ".c" or not (data_dir("firmware") / "ports" / path).is_file():
+            there = source if path.is_absolute() else f"firmware/ports/{source}"
+            raise _InvalidBoardError(f"port.sources[{i}]: there is no C file {there}")
+        if path.is_absolute() and path.name in own:
+            raise _InvalidBoardError(f"port.sources[{i}]: two files are named {path.name}")
+        own |= {path.name} if path.is_absolute() else set()
 
 
 def _check_emulator(board: Board, emulator: Emulator) -> None:

@@ -94,7 +94,7 @@ def _board_manifest(board: Board) -> dict[str, object]:
     return {
         "name": board.title,
         "vendor": "tinydeploy",
-        "url": "https://www.qemu.org/docs/master/system/target-arm.html",
+        "url": "https://www.qemu.org/docs/master/system/target-arm.html" if board.emulator else "",
         "build": build,
         "upload": {"maximum_ram_size": board.ram_bytes, "maximum_size": board.flash_bytes},
     }
@@ -120,12 +120,19 @@ def _firmware_files(board: Board, code: ModelCode) -> dict[PurePosixPath, bytes]
     wanted = [*(root / "include").glob("*.h"), *(root / "src").glob("*.c"), *(root / "src").glob("*.h")]
     for source in board.port.sources:
         port = root / "ports" / source
-        wanted += [port, *port.parent.glob("*.h")]
+        wanted += [port, *sorted(port.parent.glob("*.h"))]
     kernels = [root / "kernels" / name for name in code.kernels]
     wanted += [*kernels, *_kernel_headers(root / "kernels", kernels, code.files.values())]
-    files = {_below("firmware", root, file): file.read_bytes() for file in wanted}
+    files = {_firmware_place(root, file): file.read_bytes() for file in wanted}
     platform = root / "platform"
     return files | {_below("platforms/tinydeploy", platform, file): file.read_bytes() for file in _files(platform)}
+
+
+def _firmware_place(root: Path, file: Path) -> PurePosixPath:
+    """The same place below firmware/ as here; what the board brings itself is in a folder of its own."""
+    if file.is_relative_to(root):
+        return _below("firmware", root, file)
+    return PurePosixPath("firmware/ports/own", file.name)
 
 
 def _kernel_headers(folder: Path, kernels: Iterable[Path], generated: Iterable[bytes]) -> set[Path]:

@@ -1,5 +1,5 @@
-/* The counter in the FPGAIO block of Arm's MPS2+ and MPS3 images (Arm DAI 0547, FPGA system control): 32 bits, counts
- * up once per PRESCALE + 1 clocks. */
+/* The counter in the FPGAIO block of Arm's MPS2+ and MPS3 images (Arm DAI 0505, FPGA system control and I/O; QEMU 7.2
+ * hw/misc/mps2-fpgaio.c): 32 bits, counts up once per PRESCALE + 1 clocks. */
 #include <stdint.h>
 
 #include "td_cmsdk.h"

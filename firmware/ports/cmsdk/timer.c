@@ -1,4 +1,4 @@
-/* Timer of Arm's Cortex-M System Design Kit (DDI 0479, section 4.4): 32 bits, counts down. */
+/* Timer of Arm's Cortex-M System Design Kit (Arm DDI 0479, APB timer): 32 bits, counts down. */
 #include <stdint.h>
 
 #include "td_cmsdk.h"

@@ -1,4 +1,4 @@
-/* The UART of Arm's Cortex-M System Design Kit (DDI 0479, section 4.3): one byte of buffer in each direction. */
+/* The UART of Arm's Cortex-M System Design Kit (Arm DDI 0479, APB UART): one byte of buffer in each direction. */
 #include <stdint.h>
 
 #include "td_cmsdk.h"
@@ -29,7 +29,7 @@ static struct cmsdk_uart *const uart = (struct cmsdk_uart *)TD_UART_BASE;
 void td_port_init(void)
 {
     td_timer_init();
-    uart->bauddiv = TD_CLOCK_HZ / TD_UART_BAUD;
+    uart->bauddiv = TD_UART_CLOCK_HZ / TD_UART_BAUD;
     uart->ctrl = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_TX_INTERRUPT | CTRL_RX_INTERRUPT;
     (void)uart->data; /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);

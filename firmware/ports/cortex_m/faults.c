@@ -1,12 +1,12 @@
-/* What becomes of a fault: a restart. Nothing can be repaired here; the host gets no reply to what it asked, and can ask
- * again. And how a stack that overflows is made to fault:
+/* What becomes of a fault: a restart. Nothing can be repaired here; the host gets no reply to what it asked, and can
+ * ask again. And how a stack that overflows is made to fault:
  *
  *   Armv8-M  the stack pointer's limit register
  *   Armv7-M  an MPU region without access below RAM, because some systems ignore writes to where there is no memory
  *            (so does QEMU's MPS2)
  *   Armv6-M  nothing but that there is no memory below RAM; the core may lock up, and the host sees silence
  *
- * Sources: Armv7-M ARM (DDI 0403E) B3.2 and B3.5, Armv8-M ARM (DDI 0553) B3.21. */
+ * Sources: Armv7-M ARM (DDI 0403E) B3.2 and B3.5, Armv8-M ARM (DDI 0553), stack limit checks. */
 #include <stdint.h>
 
 #include "td_cortex_m.h"

@@ -7,7 +7,7 @@
 #include "td_link.h"
 #include "td_port.h"
 
-/* Section 29 */
+/* Chapter 29 */
 #define UART_STARTRX (TD_UART_BASE + 0x000u)
 #define UART_STARTTX (TD_UART_BASE + 0x008u)
 #define UART_RXDRDY (TD_UART_BASE + 0x108u)
@@ -29,8 +29,9 @@
 #define PIN_RXD 25u
 #define GPIO_OUTSET 0x50000508u
 #define GPIO_DIRSET 0x50000518u
+#define GPIO_PIN_CNF(pin) (0x50000700u + 4u * (pin)) /* chapter 14; 0 is a connected input */
 
-/* Section 18 */
+/* Chapter 18 */
 #define TIMER_START (TD_TIMER_BASE + 0x000u)
 #define TIMER_CAPTURE0 (TD_TIMER_BASE + 0x040u)
 #define TIMER_BITMODE (TD_TIMER_BASE + 0x508u)
@@ -53,6 +54,7 @@ void td_port_init(void)
 
     *td_register(GPIO_OUTSET) = 1u << PIN_TXD; /* idle level, before the pin drives it */
     *td_register(GPIO_DIRSET) = 1u << PIN_TXD;
+    *td_register(GPIO_PIN_CNF(PIN_RXD)) = 0;
     *td_register(UART_PSELTXD) = PIN_TXD;
     *td_register(UART_PSELRXD) = PIN_RXD;
     *td_register(UART_BAUDRATE) = UART_BAUD_115200;

@@ -65,7 +65,7 @@ void td_port_init(void)
     *td_register(GPIOA_AFRH) = (*td_register(GPIOA_AFRH) & ~AFRH_PINS_9_10) | AFRH_USART1;
     *td_register(GPIOA_MODER) = (*td_register(GPIOA_MODER) & ~MODER_PINS_9_10) | MODER_ALTERNATE;
     init_timer();
-    usart->brr = TD_CLOCK_HZ / TD_UART_BAUD; /* 16-fold oversampling: the value is the divisor in sixteenths */
+    usart->brr = TD_UART_CLOCK_HZ / TD_UART_BAUD; /* 16-fold oversampling: the value is the divisor in sixteenths */
     usart->cr1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
     (void)usart->dr; /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);
@@ -77,7 +77,8 @@ uint32_t td_port_ticks(void)
     return *td_register(TIM_CNT);
 }
 
-/* TXE is a level: its interrupt is on only while there is more to send. QEMU sends at once and has no such interrupt. */
+/* TXE is a level: its interrupt is on only while there is more to send. QEMU 7.2 sends at once and has no such
+ * interrupt. */
 static void send(void)
 {
     while (usart->sr & SR_TXE) {
