@@ -4,8 +4,8 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -53,30 +53,50 @@ def write_file(path: Path, content: bytes) -> None:
             return
         path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Named before it is made, so that it goes away whenever a Ctrl-C comes.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _not_writable(path, error) from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise _not_writable(path, error) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
 
 
 def write_tree(folder: Path, tree: Mapping[PurePosixPath, bytes]) -> None:
     """Makes ``folder`` hold the files of ``tree``, leaving alone those that already have that content.
 
-    Unchanged files keep their time stamp, so that a build tool does not rebuild them.
+    Unchanged files keep their time stamp, so that a build tool does not rebuild them. Where this fails or is
+    interrupted, what it added is taken away again.
+
+    Raises:
+        UsageError: The folder cannot be written to.
     """
-    for relative, content in tree.items():
-        path = folder / relative
-        if not (path.is_file() and path.read_bytes() == content):
+    added = []
+    try:
+        for relative, content in tree.items():
+            path = folder / relative
+            if not path.exists():
+                added.append(path)
+            elif path.is_file() and path.read_bytes() == content:
+                continue
             write_file(path, content)
+    except BaseException:
+        for path in added:
+            _take_away(path, above=folder.parent)
+        raise
+
+
+def _take_away(path: Path, *, above: Path) -> None:
+    """Removes a file, and the folders between it and ``above`` that are empty then."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == above:
+                return
+            parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -105,12 +125,6 @@ def remove_file(path: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Removes a folder that the tool made; does nothing where there is none."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _not_writable(path: Path, error: OSError) -> UsageError:
