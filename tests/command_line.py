@@ -33,20 +33,22 @@ class CommandLine:
 
     folder: Path
     cache: Path
-    env: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: object, stdout=subprocess.PIPE, **env: str) -> subprocess.Popen[str]:
         """A command that runs; signals reach it as they reach a program in a terminal's foreground."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "tinydeploy", *map(str, arguments)],
             cwd=self.folder,
-            env={**os.environ, "TINYDEPLOY_CACHE_DIR": str(self.cache), **self.env, **env},
+            env={**os.environ, "TINYDEPLOY_CACHE_DIR": str(self.cache), **env},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
+        self.started.append(process)
+        return process
 
     def __call__(self, *arguments: object, **env: str) -> Finished:
         """A command, to its end. None may ever show a traceback."""
@@ -58,6 +60,12 @@ class CommandLine:
         assert finished.out == ""
         assert finished.code == code, finished.err
         return finished.err[finished.err.index("error: ") :]
+
+    def end(self) -> None:
+        """Ends what a test that failed has left running."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def emulators(self) -> list[int]:
         """The processes of the virtual boards that run firmware out of this cache."""
@@ -82,12 +90,12 @@ def finish(process: subprocess.Popen[str]) -> Finished:
     return Finished(code=process.returncode, out=out or "", err=err)
 
 
-def wait_for(happened: Callable[[], object], *, timeout_s: float = 30) -> None:
+def wait_for(happened: Callable[[], object], *, timeout_s: float = 30, every_s: float = 0.01) -> None:
     """Waits until something is true."""
     deadline = time.monotonic() + timeout_s
     while not happened():
         assert time.monotonic() < deadline, "this did not happen in time"
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 def wait_for_stage(process: subprocess.Popen[str], stage: str) -> None:

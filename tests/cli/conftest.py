@@ -18,6 +18,7 @@ def tool(tmp_path, cache):
     """The command line in an empty folder; whatever a test does, no emulator may be left when it has ended."""
     tool = CommandLine(folder=tmp_path, cache=cache)
     yield tool
+    tool.end()
     left = tool.emulators()
     for pid in left:
         os.kill(pid, signal.SIGKILL)
