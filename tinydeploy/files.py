@@ -1,6 +1,7 @@
 """The only place that writes files, and the one that knows where the project's own data are."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -61,6 +62,24 @@ def write_file(path: Path, content: bytes) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def require_place(path: Path) -> None:
+    """Tells beforehand, as far as it can be known, that `write_file` would fail: before work whose result goes there.
+
+    Raises:
+        UsageError: The place cannot be written to.
+    """
+    try:
+        there = next(place for place in (path, *path.absolute().parents) if place.exists())
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if there != path and not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(there, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _not_writable(path, error) from error
 

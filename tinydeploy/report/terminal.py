@@ -11,7 +11,7 @@ from rich.progress import Progress as ProgressBars
 
 from tinydeploy import __version__
 from tinydeploy.errors import TinydeployError
-from tinydeploy.files import write_file
+from tinydeploy.files import require_place, write_file
 from tinydeploy.plan import Plan
 from tinydeploy.report.plan import plan_text
 from tinydeploy.report.values import Json
@@ -26,9 +26,14 @@ class Terminal:
     Args:
         json_path: Where the result goes as JSON; ``-`` is standard output, which then gets nothing else.
         verbose: Whether the lines of other programs are shown.
+
+    Raises:
+        UsageError: The JSON cannot be written there.
     """
 
     def __init__(self, *, json_path: str | None, verbose: bool) -> None:
+        if json_path not in (None, "-"):
+            require_place(Path(json_path))
         self._json_path = json_path
         self._verbose = verbose
         self._out = _console(stderr=json_path == "-")
@@ -104,7 +109,7 @@ class Terminal:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
     if not console.is_terminal:
         console.width = _PIPED_WIDTH
     return console
