@@ -5,8 +5,7 @@ cut down to harmless characters.
 """
 
 import re
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +31,12 @@ _DTYPES = {
 
 def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
     """The C source that defines ``td_model`` for the program."""
-    functions = _function_names(program)
+    functions = _function_names(graph, program)
     return render(
         "aot/model.c.j2",
         title=f"{_identifier(graph.name, 60)}: {len(graph.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
         sha256=graph.sha256,
-        sha256_bytes=", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(graph.sha256)),
+        sha256_bytes=_lines([f"0x{byte:02x}" for byte in bytes.fromhex(graph.sha256)]),
         summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(graph, program):,} bytes.",
         kernels=program.kernels,
         arena_bytes=layout.arena_bytes,
@@ -78,13 +77,13 @@ def _constant_operands(graph: Graph, program: Program) -> list[Tensor]:
     return [graph.tensors[index] for index in sorted(indices) if graph.tensors[index].is_constant]
 
 
-def _function_names(program: Program) -> dict[int, str]:
-    """A C function name for each call, by the call's identity."""
+def _function_names(graph: Graph, program: Program) -> dict[int, str]:
+    """A C function name for each call, by the call's identity: ``layer_3_conv_2d``, or with the call's number."""
     names = {}
     for layer in program.layers:
+        name = f"layer_{layer.op}_{graph.ops[layer.op].kind.lower()}"
         for number, call in enumerate(layer.calls):
-            suffix = f"_{number}" if len(layer.calls) > 1 else ""
-            names[id(call)] = f"layer_{layer.op}{suffix}"
+            names[id(call)] = f"{name}_{number}" if len(layer.calls) > 1 else name
     return names
 
 
@@ -96,7 +95,7 @@ def _function(graph: Graph, layer: Layer, call: Call, name: str) -> dict[str, ob
         "signature": ", ".join([*(f"const int8_t *{i}" for i in inputs), "int8_t *output"]),
         "kernel": call.kernel,
         "arrays": [_array(array_name, array.values) for array_name, array in arrays_of(call.parameters)],
-        "fields": textwrap.indent("\n".join(_fields(call.parameters)), " " * 8),
+        "fields": "\n".join(_fields(call.parameters)),
         "arguments": ", ".join([f"&{call.kernel}", *inputs, "output"]),
     }
 
@@ -166,11 +165,14 @@ def _value(value: float | str | Array | tuple[int, ...], name: str) -> str:
 def _array(name: str, values: npt.NDArray[np.generic]) -> dict[str, object]:
     flat = values.reshape(-1)
     literals = [float_literal(v) for v in flat.tolist()] if flat.dtype.kind == "f" else _int_literals(flat)
-    per_line = max(1, _LINE_WIDTH // (max(map(len, literals)) + 2))
-    lines = (", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line))
-    body = ",\n".join(" " * 8 + line for line in lines)
     ctype = {"f": "float"}.get(flat.dtype.kind, f"{flat.dtype.name}_t")
-    return {"ctype": ctype, "name": name, "length": " * ".join(map(str, values.shape)) or "1", "body": body}
+    return {"ctype": ctype, "name": name, "length": " * ".join(map(str, values.shape)) or "1", "body": _lines(literals)}
+
+
+def _lines(literals: Sequence[str]) -> str:
+    """Literals as the lines of an initialiser, as many in each as in the others."""
+    per_line = max(1, _LINE_WIDTH // (max(map(len, literals)) + 2))
+    return ",\n".join(", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line))
 
 
 def _int_literals(values: npt.NDArray[np.generic]) -> list[str]:

@@ -2,15 +2,13 @@
 
 from pathlib import PurePosixPath
 
+from tinydeploy.engines.aot.code_size import code_bytes
 from tinydeploy.engines.aot.compile import compile_graph
 from tinydeploy.engines.aot.emit import constant_bytes, emit_model, layer_constant_bytes
 from tinydeploy.engines.aot.layout import Layout, plan_layout
 from tinydeploy.engines.aot.program import Program
 from tinydeploy.engines.interface import EnginePlan, ModelCode, Peak
 from tinydeploy.model.graph import Graph
-
-_CODE_BYTES = 16_000
-"""What the firmware's code is planned with, all kernels included; measured builds stay below."""
 
 
 class AotEngine:
@@ -38,7 +36,7 @@ class AotEngine:
             constant_bytes=constant_bytes(graph, program),
             layer_constant_bytes=tuple(layer_constant_bytes(graph, (layer,)) for layer in program.layers),
             layer_arena_bytes=layout.live_bytes,
-            code_bytes=_CODE_BYTES,
+            code_bytes=code_bytes(program),
             generate=lambda: _generate(graph, program, layout),
         )
 
