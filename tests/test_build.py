@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from golden_project import golden_project
 from stub_project import COPY_MODEL, stub_project
 
 from tinydeploy.boards import find_board, load_boards
@@ -203,8 +204,10 @@ def test_a_project_builds_with_plain_platformio_and_after_it_was_moved(tmp_path)
     home = tmp_path / "home"
     home.mkdir()
     first = tmp_path / "first"
-    write_tree(first, stub_project(M4).files)
-    assert "SUCCESS" in pio_run(first, home).stdout
+    write_tree(first, golden_project().files)
+    built = pio_run(first, home)
+    assert "SUCCESS" in built.stdout, built.stderr
+    assert "warning" not in (built.stdout + built.stderr).lower()
     second = tmp_path / "a second place"
     shutil.move(first, second)
     moved = pio_run(second, home)

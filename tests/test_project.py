@@ -1,34 +1,51 @@
-"""Generated projects. tests/golden/project is one of them, without what is copied from firmware/; FILES lists all.
+"""Generated projects. tests/golden/project is one of them, as far as it is generated; FILES lists all that it has.
 
-After an intended change: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at the difference in git.
+After an intended change: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at git diff.
 """
 
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
+from golden_project import golden_project
 from stub_project import COPY_MODEL, MODEL_C, stub_code, stub_project
 
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.errors import UsageError
-from tinydeploy.files import tree_digest, write_tree
+from tinydeploy.files import data_dir, tree_digest, write_tree
 from tinydeploy.project import render_project, write_project
 
 GOLDEN = Path(__file__).parent / "golden" / "project"
+STALE = "if that is intended: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at git diff"
 CONFIG = PurePosixPath("include/td_config.h")
 BUILD_ID = re.compile(rb"TD_BUILD_ID_INIT \{.*\}")
 
 
+# Where in the project: of what it is a copy.
+COPIED = {"platforms/tinydeploy": ("firmware", "platform"), "firmware": ("firmware",), ".": ("templates", "project")}
+
+
+def origin(path: PurePosixPath) -> Path | None:
+    """The file that a file of a project is a copy of; None for a generated one."""
+    name = "gitignore" if path.name == ".gitignore" else path.name
+    for place, (top, *below) in COPIED.items():
+        if path.is_relative_to(place):
+            file = data_dir(top).joinpath(*below, path.relative_to(place).with_name(name))
+            if file.is_file():
+                return file
+    return None
+
+
 def golden_content() -> dict[PurePosixPath, bytes]:
-    """The rendered files with zeros for the build id, which changes with every byte of the firmware."""
-    files = stub_project(find_board("qemu-cortex-m4"), kernels=("reference/conv_2d.c",)).files
-    copied = (PurePosixPath("firmware"), PurePosixPath("platforms/tinydeploy/builder"))
-    rendered = {path: data for path, data in files.items() if not any(path.is_relative_to(place) for place in copied)}
-    rendered[CONFIG] = BUILD_ID.sub(b"TD_BUILD_ID_INIT {0}", rendered[CONFIG])
-    rendered[PurePosixPath("FILES")] = "".join(f"{path}\n" for path in sorted(files)).encode()
-    return rendered
+    """What is generated, without the build id, which changes with every byte of the firmware; and a list of all."""
+    files = golden_project().files
+    content = {path: data for path, data in files.items() if origin(path) is None}
+    content[CONFIG] = BUILD_ID.sub(b"TD_BUILD_ID_INIT {0}", content[CONFIG])
+    content[PurePosixPath("FILES")] = "".join(f"{path}\n" for path in sorted(files)).encode()
+    return content
 
 
 def test_a_generated_project_is_what_it_was():
@@ -37,9 +54,16 @@ def test_a_generated_project_is_what_it_was():
         shutil.rmtree(GOLDEN, ignore_errors=True)
         write_tree(GOLDEN, content)
     there = {PurePosixPath(p.relative_to(GOLDEN).as_posix()): p for p in GOLDEN.rglob("*") if p.is_file()}
-    assert sorted(there) == sorted(content)
+    assert sorted(there) == sorted(content), STALE
     for path, data in content.items():
-        assert there[path].read_text(encoding="utf-8") == data.decode(), path
+        assert there[path].read_text(encoding="utf-8") == data.decode(), f"{path} has changed; {STALE}"
+
+
+def test_what_is_not_generated_is_copied_as_it_is():
+    copies = {path: file for path in golden_project().files if (file := origin(path))}
+    assert len(copies) > 30
+    for path, file in copies.items():
+        assert golden_project().files[path] == file.read_bytes(), path
 
 
 @pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
@@ -91,6 +115,18 @@ def test_a_project_has_the_port_of_its_board_only():
     for board in load_boards():
         ports = {p for p in stub_project(board).files if p.is_relative_to("firmware/ports") and p.suffix == ".c"}
         assert ports == {PurePosixPath("firmware/ports", source) for source in board.port.sources}
+
+
+def test_a_port_of_ones_own_is_in_the_project_with_the_headers_beside_it(tmp_path):
+    board = find_board("qemu-cortex-m4")
+    (tmp_path / "uart.c").write_bytes(b"/* mine */")
+    (tmp_path / "pins.h").write_bytes(b"/* mine too */")
+    (tmp_path / "notes.txt").touch()
+    port = replace(board.port, sources=(*board.port.sources, str(tmp_path / "uart.c")))
+    files = stub_project(replace(board, port=port)).files
+    own = {path.name: data for path, data in files.items() if path.is_relative_to("firmware/ports/own")}
+    assert own == {"uart.c": b"/* mine */", "pins.h": b"/* mine too */"}
+    assert PurePosixPath("firmware/ports/cmsdk/uart.c") in files
 
 
 def test_the_name_of_a_model_cannot_break_out_of_a_comment():

@@ -1,9 +1,0 @@
-/* The whole program: hardware, then the conversation with the host, which runs the model when asked to. */
-#include "td_port.h"
-#include "td_runner.h"
-
-int main(void)
-{
-    td_port_init();
-    td_runner_run();
-}
