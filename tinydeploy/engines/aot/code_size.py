@@ -25,7 +25,7 @@ KERNEL_CODE_BYTES = {
     "mean": 368,
     "mul": 428,
     "quantize": 216,
-    "quantize_float": 248,
+    "quantize_float": 244,
     "resize_nearest_neighbor": 104,
     "softmax": 744,
     "strided_copy": 232,
