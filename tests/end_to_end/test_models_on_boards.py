@@ -103,7 +103,7 @@ def test_a_model_takes_fewer_instructions_than_in_tflm_with_reference_kernels(na
 
 
 @each_model
-def test_the_layers_instructions_sum_to_those_of_the_inference(name, on_m4):
+def test_the_layers_instructions_sum_to_those_of_the_inference(on_m4):
     assert len(on_m4.latency.layers) == len(on_m4.plan.graph.ops)
     assert sum(on_m4.latency.layers) == pytest.approx(on_m4.latency.per_inference, rel=0.02)
 
@@ -119,8 +119,9 @@ def test_the_code_of_kws_is_small(on_m4):
     assert on_m4.image.code_bytes <= 16_000
 
 
+@pytest.mark.usefixtures("use_cache")
 @each_model
-def test_three_starts_of_a_board_count_the_same_instructions(name, model_file, use_cache):
+def test_three_starts_of_a_board_count_the_same_instructions(name, model_file):
     built = build(model_file(f"{name}_int8.tflite"), Target(board=M4))
     first, second, third = (count_instructions(built.plan, built.image.elf) for _ in range(3))
     assert first == second == third
