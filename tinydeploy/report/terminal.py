@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from tinydeploy import __version__
@@ -16,8 +16,8 @@ from tinydeploy.plan import Plan
 from tinydeploy.report.plan import plan_text
 from tinydeploy.report.values import Json
 
-_PIPED_WIDTH = 160
-"""Columns where the output is not a terminal: a log is not to be wrapped."""
+_WIDTH = 160
+"""Columns of a report at least: no figure is left out where the terminal is narrow, which then wraps the lines."""
 
 
 class Terminal:
@@ -36,19 +36,20 @@ class Terminal:
             require_place(Path(json_path))
         self._json_path = json_path
         self._verbose = verbose
-        self._out = _console(stderr=json_path == "-")
-        self._err = _console(stderr=True)
+        self._out = Console(stderr=json_path == "-", highlight=False, soft_wrap=True, emoji=False)
+        self._out.width = max(self._out.width, _WIDTH)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._bars = ProgressBars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]:>9}"),
             TimeElapsedColumn(),
             console=self._err,
             transient=True,
             disable=not self._err.is_terminal,
         )
-        self._task = self._bars.add_task("", visible=False)
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -61,13 +62,16 @@ class Terminal:
 
     def stage(self, name: str) -> None:
         """A stage begins."""
-        self._bars.reset(self._task, description=f"{name:<8}", total=None, visible=True)
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(f"{name:<8}", total=None, count="")
         if not self._err.is_terminal:
             self._err.print(f"{name} ...")
 
     def step(self, done: int, total: int) -> None:
         """So much of the stage is done."""
-        self._bars.update(self._task, completed=done, total=total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, total=total, count=f"{done:,}/{total:,}")
 
     def line(self, text: str) -> None:
         """A line of another program."""
@@ -75,8 +79,10 @@ class Terminal:
             self._err.print(f"  {text}", markup=False)
 
     def planned(self, plan: Plan) -> None:
-        """The plan, as soon as it is made."""
+        """The plan, as soon as it is made. The bars, on another stream, step aside."""
+        self._bars.stop()
         self._out.print(plan_text(plan))
+        self._bars.start()
 
     def write(self, text: RenderableType, values: dict[str, Json]) -> None:
         """The result, for people and for programs."""
@@ -106,10 +112,3 @@ class Terminal:
             print(text, end="", flush=True)
         else:
             write_file(Path(self._json_path), text.encode())
-
-
-def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
-    if not console.is_terminal:
-        console.width = _PIPED_WIDTH
-    return console
