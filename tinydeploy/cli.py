@@ -19,7 +19,7 @@ from tinydeploy.errors import TinydeployError, UsageError, os_failure, visible
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tinydeploy.deployment import Deployment
+    from tinydeploy.deployment import Deployment, Target
     from tinydeploy.report.terminal import Terminal
     from tinydeploy.report.values import Json
 
@@ -37,6 +37,9 @@ Exit codes:
   2  usage                       7  no device, or it does not answer
   3  model not usable            8  the link broke
   4  does not fit                9  a different firmware answers
+
+\b
+Builds are kept in the user's cache folder, or in TINYDEPLOY_CACHE_DIR.
 """
 
 
@@ -130,11 +133,12 @@ def verb(function: Callable[..., Outcome]) -> click.Command:
             terminal.write(outcome.text, outcome.json)
         return outcome.exit_code
 
+    command.params.sort(key=lambda option: option.name in ("json_path", "verbose", "help"))  # behind the verb's own
     return command
 
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
-BOARD = click.option("--board", required=True, metavar="ID", help="The board; see: tinydeploy boards")
+BOARD = click.option("--board", required=True, metavar="ID", help="The board, or the path of its .toml file.")
 ENGINE = click.option(
     "--engine", type=click.Choice(["aot"]), default="aot", show_default=True, help="What runs the model."
 )
@@ -142,19 +146,36 @@ BUFFERS = click.option(
     "--buffers",
     type=click.IntRange(1, 2),
     default=2,
+    metavar="N",
     show_default=True,
     help="Input buffers; with 2, the next input arrives while one is computed.",
 )
 SAMPLES = click.option(
     "--samples",
     type=click.Path(path_type=Path),
-    help="Further inputs to verify: .npz or .npy, with an array `labels` for the accuracy.",
+    metavar="FILE",
+    help="Further inputs, .npy or .npz; there, an array `labels` has the classes.",
 )
+
+
+def on_target(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb the options that say what to deploy to, as ``target``."""
+
+    @BOARD
+    @ENGINE
+    @BUFFERS
+    @functools.wraps(function)
+    def command(*args: Any, board: str, engine: str, buffers: int, **options: Any) -> Outcome:  # noqa: ANN401 - click's
+        from tinydeploy.deployment import Target
+
+        return function(*args, target=Target(board=board, engine=engine, buffers=buffers), **options)
+
+    return command
 
 
 @verb
 def boards(_terminal: "Terminal") -> Outcome:
-    """List the boards."""
+    """List the boards that come with tinydeploy."""
     from tinydeploy import pipeline
     from tinydeploy.report.boards import boards_json, boards_table
 
@@ -170,7 +191,7 @@ def boards(_terminal: "Terminal") -> Outcome:
 @ENGINE
 @BUFFERS
 def inspect(_terminal: "Terminal", *, model: Path, board_ids: tuple[str, ...], engine: str, buffers: int) -> Outcome:
-    """Show a model's layers, where its memory peak is, and on which boards it fits."""
+    """Show a model's layers, its memory peak, and where it fits."""
     from tinydeploy import pipeline
     from tinydeploy.report.plan import inspection_json, inspection_text
 
@@ -180,17 +201,20 @@ def inspect(_terminal: "Terminal", *, model: Path, board_ids: tuple[str, ...], e
 
 @verb
 @MODEL
-@BOARD
-@ENGINE
-@BUFFERS
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A new folder for the project.")
-def generate(terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int, output: Path) -> Outcome:
+@on_target
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="A new folder, or an earlier project's.",
+)
+def generate(terminal: "Terminal", *, model: Path, target: "Target", output: Path) -> Outcome:
     """Write the firmware as a PlatformIO project that builds anywhere."""
     from tinydeploy import pipeline
-    from tinydeploy.deployment import Target
     from tinydeploy.report.plan import inspection_json
 
-    target = Target(board=board, engine=engine, buffers=buffers)
     plan, _ = pipeline.generate(model, target, output, progress=terminal)
     place = visible(shlex.quote(str(output)))
     text = f"written to {place}; build it with: pio run -d {place}"
@@ -199,73 +223,63 @@ def generate(terminal: "Terminal", *, model: Path, board: str, engine: str, buff
 
 @verb
 @MODEL
-@BOARD
-@ENGINE
-@BUFFERS
-def build(terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int) -> Outcome:
+@on_target
+def build(terminal: "Terminal", *, model: Path, target: "Target") -> Outcome:
     """Build the firmware with PlatformIO."""
     from tinydeploy import pipeline
-    from tinydeploy.deployment import Target
     from tinydeploy.report.deployment import build_json, build_text
 
-    target = Target(board=board, engine=engine, buffers=buffers)
     built = pipeline.build(model, target, progress=terminal)
     return Outcome(text=build_text(built), json=build_json(built))
 
 
 @verb
 @MODEL
-@BOARD
-@ENGINE
-@BUFFERS
+@on_target
 @SAMPLES
-@click.option("--keep", is_flag=True, help="Leave a virtual board running, for: tinydeploy verify --port")
-def flash(
-    terminal: "Terminal", *, model: Path, board: str, engine: str, buffers: int, samples: Path | None, keep: bool
-) -> Outcome:
-    """Build the firmware, start it on the board, and verify every output there against the reference."""
-    from tinydeploy import pipeline
-    from tinydeploy.deployment import Target
+@click.option("--keep", is_flag=True, help="Leave a virtual board running, for: verify --port.")
+def flash(terminal: "Terminal", *, model: Path, target: "Target", samples: Path | None, keep: bool) -> Outcome:
+    """Build, start on the board, and verify every output there.
 
-    target = Target(board=board, engine=engine, buffers=buffers)
+    The reference is TensorFlow Lite Micro's own interpreter. Inputs are zeros, both extremes and noise; --samples adds
+    yours.
+    """
+    from tinydeploy import pipeline
+
     return _outcome(pipeline.flash(model, target, samples=samples, keep=keep, progress=terminal))
 
 
 @verb
 @MODEL
-@BOARD
-@ENGINE
-@BUFFERS
+@on_target
 @SAMPLES
-@click.option("--port", metavar="PORT", help="Where the flashed board answers; without it, a virtual board is started.")
+@click.option("--port", metavar="PORT", help="Where the board answers; without it, a virtual one is started.")
 def verify(
     terminal: "Terminal",
     *,
     model: Path,
-    board: str,
-    engine: str,
-    buffers: int,
+    target: "Target",
     samples: Path | None,
     port: str | None,
 ) -> Outcome:
-    """Verify a board that was flashed before."""
-    from tinydeploy import pipeline
-    from tinydeploy.deployment import Target
+    """Verify a board that was flashed before.
 
-    target = Target(board=board, engine=engine, buffers=buffers)
+    The options must be those that it was flashed with: --buffers makes another firmware.
+    """
+    from tinydeploy import pipeline
+
     return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal))
 
 
 @verb
 @MODEL
-@BOARD
-@ENGINE
-@BUFFERS
+@on_target
 @SAMPLES
 @click.option(
     "--inferences",
     type=click.IntRange(2, 100_000),
     default=20,
+    metavar="N",
     show_default=True,
     help="Inputs to stream in real time.",
 )
@@ -273,23 +287,19 @@ def bench(
     terminal: "Terminal",
     *,
     model: Path,
-    board: str,
-    engine: str,
-    buffers: int,
+    target: "Target",
     samples: Path | None,
     inferences: int,
 ) -> Outcome:
-    """Measure an inference layer by layer, and how well transfer and computing overlap."""
+    """Measure each layer, and how transfer and computing overlap."""
     from tinydeploy import pipeline
-    from tinydeploy.deployment import Target
 
-    target = Target(board=board, engine=engine, buffers=buffers)
     return _outcome(pipeline.bench(model, target, samples=samples, inferences=inferences, progress=terminal))
 
 
 @verb
 def doctor(_terminal: "Terminal") -> Outcome:
-    """Check that every tool is there, and name the package of each that is not."""
+    """Check for every tool; name the packages that are missing."""
     from tinydeploy import pipeline
     from tinydeploy.report.doctor import doctor_json, doctor_table
 
