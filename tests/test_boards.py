@@ -1,13 +1,18 @@
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from tinydeploy.boards import Board, find_board, load_boards, read_board
+from tinydeploy import pipeline
+from tinydeploy.boards import Board, Emulator, MemoryRegion, Port, Timer, Uart, find_board, load_boards, read_board
+from tinydeploy.deployment import Target
 from tinydeploy.errors import UsageError
 from tinydeploy.files import data_dir
 
+CHECKOUT = Path(__file__).resolve().parent.parent
+PAGE = (CHECKOUT / "docs" / "boards.md").read_text(encoding="utf-8")
 M4 = data_dir("boards") / "qemu-cortex-m4.toml"
 
 
@@ -131,7 +136,10 @@ def test_an_unknown_board_that_is_near_none_is_answered_with_all():
 
 
 def test_the_path_of_a_toml_file_is_a_board():
-    assert find_board(str(M4)) == find_board("qemu-cortex-m4")
+    board = find_board(str(M4))
+    assert board == find_board("qemu-cortex-m4")
+    assert board.argument == str(M4)
+    assert find_board("qemu-cortex-m4").argument == "qemu-cortex-m4"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +169,7 @@ def test_the_path_of_a_toml_file_is_a_board():
         ('name = "RAM"', 'name = "my RAM"', "memory: a region's name is used in C and must be a word"),
         ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[3]: there is no C file firmware/ports/cmsdk/usb.c"),
         ("[uart]", "[uart", "is not TOML: "),
+        ("stack_bytes = 4096", 'stack_bytes = 4096\npath = "x"', "path: no such key"),
         ("[timer]", "[timers]", "timers: no such key (did you mean timer?)"),
     ],
 )
@@ -176,3 +185,24 @@ def test_a_board_file_that_is_not_valid_is_refused_by_its_key(tmp_path, old, new
 def test_a_board_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: no such file or directory"):
         find_board(str(tmp_path / "none.toml"))
+
+
+def test_every_key_of_a_board_file_is_documented():
+    tables = {"memory": MemoryRegion, "port": Port, "uart": Uart, "timer": Timer, "emulator": Emulator}
+    keys = {f.name for f in fields(Board) if f.compare and f.name not in tables} | {"memory"}
+    keys |= {f"{table}.{f.name}" for table, kind in tables.items() for f in fields(kind)}
+    documented = "".join(re.findall(r"^\| (`[^|]+) \|", PAGE, re.MULTILINE))
+    assert {key for key in keys if f"`{key}`" not in documented} == set()
+
+
+def test_the_board_in_the_documentation_builds_and_counts_like_the_one_that_it_is_a_variant_of(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYDEPLOY_CACHE_DIR", str(tmp_path / "cache"))
+    for name, language in (("small-m4.toml", "toml"), ("dual_timer.c", "c")):
+        block = re.search(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+        assert block
+        (tmp_path / name).write_text(block[1], encoding="utf-8")
+    model = CHECKOUT / "examples" / "digits" / "digits_int8.tflite"
+    mine, theirs = (pipeline.flash(model, Target(board=b)) for b in (str(tmp_path / "small-m4.toml"), "qemu-cortex-m4"))
+    assert mine.comparison.exact
+    assert mine.latency.per_inference == theirs.latency.per_inference
+    assert mine.plan.board.ram_bytes == 16_384

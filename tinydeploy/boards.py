@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -75,7 +75,10 @@ class Emulator:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """What is known about a board. One region holds code and one holds data: `read_board` checks that."""
+    """What is known about a board. One region holds code and one holds data: `read_board` checks that.
+
+    ``path`` is the file of a board that does not come with the project.
+    """
 
     id: str
     title: str
@@ -89,6 +92,12 @@ class Board:
     uart: Uart
     timer: Timer
     emulator: Emulator | None = None
+    path: Path | None = field(default=None, compare=False)
+
+    @property
+    def argument(self) -> str:
+        """What to give to ``--board``."""
+        return str(self.path) if self.path else self.id
 
     @property
     def flash(self) -> MemoryRegion:
@@ -143,7 +152,7 @@ def find_board(name: str) -> Board:
         UsageError: There is no such board (the message has the nearest ids), or its file is not valid.
     """
     if name.endswith(".toml"):
-        return read_board(Path(name))
+        return replace(read_board(Path(name)), path=Path(name))
     boards = {board.id: board for board in load_boards()}
     if name in boards:
         return boards[name]
@@ -187,13 +196,13 @@ def _build(kind: type[T], table: object, place: str) -> T:
     """A dataclass from a TOML table, or an error that names the key."""
     if not isinstance(table, dict):
         raise _InvalidBoardError(f"{place.rstrip('.')}: a table is needed")
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    known = {f.name: f for f in fields(kind) if f.compare}  # type: ignore[arg-type]  # Board.path is not in the file
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             raise _InvalidBoardError(f"{place}{key}: no such key" + (f" (did you mean {near[0]}?)" if near else ""))
-    for name, field in known.items():
-        if name not in table and field.default is MISSING:
+    for name, expected in known.items():
+        if name not in table and expected.default is MISSING:
             raise _InvalidBoardError(f"{place}{name}: missing")
     return kind(**{key: _convert(value, known[key].type, place + key) for key, value in table.items()})
 

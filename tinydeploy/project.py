@@ -42,6 +42,7 @@ def render_project(
     ``model_name`` is untrusted text; it appears in comments only, reduced to harmless characters.
     """
     context = {
+        "board_argument": board.path.name if board.path else board.id,
         "buffers": buffers,
         "build_id": _c_bytes(bytes(8)),
         "chunk_bytes": _chunk_bytes(board),
