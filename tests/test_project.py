@@ -129,6 +129,14 @@ def test_a_port_of_ones_own_is_in_the_project_with_the_headers_beside_it(tmp_pat
     assert PurePosixPath("firmware/ports/cmsdk/uart.c") in files
 
 
+def test_a_project_says_how_to_verify_it_also_on_a_board_of_ones_own(tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_bytes((data_dir("boards") / "microbit.toml").read_bytes())
+    for name, board in (("mine.toml", find_board(str(mine))), ("microbit", find_board("microbit"))):
+        readme = stub_project(board).files[PurePosixPath("README.md")]
+        assert f"tinydeploy verify copy.tflite --board {name} --buffers 2 --port PORT".encode() in readme
+
+
 def test_the_name_of_a_model_cannot_break_out_of_a_comment():
     project = render_project(
         code=stub_code(),
