@@ -148,7 +148,7 @@ def _kept(deployment: Deployment, device: VirtualBoard) -> str:
     plan, model = deployment.plan, visible(shlex.quote(str(deployment.model)))
     return (
         f"\nthe virtual board goes on running: process {device.pid}, port {device.port}\n"
-        f"  verify it again  tinydeploy verify {model} --board {plan.board.id} --buffers {plan.buffers} "
+        f"  verify it again  tinydeploy verify {model} --board {shlex.quote(plan.board.argument)} --buffers {plan.buffers} "
         f"--port {device.port}\n"
         f"  end it           kill {device.pid}"
     )
