@@ -145,10 +145,11 @@ def _verdict(deployment: Deployment) -> Text:
 
 def _kept(deployment: Deployment, device: VirtualBoard) -> str:
     """What to do with the board that goes on running; the firmware is another one for each number of buffers."""
-    plan, model = deployment.plan, visible(shlex.quote(str(deployment.model)))
+    plan = deployment.plan
+    model, board = (visible(shlex.quote(str(argument))) for argument in (deployment.model, plan.board.argument))
     return (
         f"\nthe virtual board goes on running: process {device.pid}, port {device.port}\n"
-        f"  verify it again  tinydeploy verify {model} --board {shlex.quote(plan.board.argument)} --buffers {plan.buffers} "
+        f"  verify it again  tinydeploy verify {model} --board {board} --buffers {plan.buffers} "
         f"--port {device.port}\n"
         f"  end it           kill {device.pid}"
     )
