@@ -22,9 +22,8 @@ def test_a_file_that_is_no_tflite_is_told_by_its_first_bytes(tool):
     assert rows["try"] == "give a .tflite file"
 
 
-@pytest.mark.parametrize("size", [2000, DIGITS.stat().st_size - 40])
-def test_a_truncated_model_is_called_so(tool, size):
-    (tool.folder / "half.tflite").write_bytes(DIGITS.read_bytes()[:size])
+def test_a_truncated_model_is_called_so(tool):
+    (tool.folder / "half.tflite").write_bytes(DIGITS.read_bytes()[:2000])
     summary, rows = refused(tool, "half.tflite", code=3)
     assert "damaged or truncated" in summary
     assert rows == {"model": "half.tflite", "try": "copy or convert the model again"}
@@ -92,14 +91,13 @@ def test_a_dynamic_range_model_is_told_from_a_float_model(tool):
     assert rows["try"].startswith("convert it to full int8 first")
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
-def test_every_op_that_is_not_supported_is_listed_with_index_and_reason(tool, verb):
+def test_every_op_that_is_not_supported_is_listed_with_index_and_reason(tool):
     builder = ModelBuilder()
     tensors = [builder.tensor((1, 4), scale=0.1, name=f"t{index}") for index in range(4)]
     for kind, (source, target) in zip(("GELU", "RELU", "MyDetector"), pairwise(tensors), strict=True):
         builder.op(kind, [source], [target])
     (tool.folder / "exotic.tflite").write_bytes(builder.finish(inputs=tensors[:1], outputs=tensors[-1:]))
-    summary, rows = refused(tool, "exotic.tflite", code=3, verb=verb)
+    summary, rows = refused(tool, "exotic.tflite", code=3)
     assert summary == "error: 2 of the 3 ops in exotic.tflite cannot be compiled"
     assert rows["ops"].splitlines() == [
         "op 0 GELU: not supported by the aot engine",

@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 from command_line import BOARD, facts
 
-
-class Thing:
-    """Something that numpy can only pickle."""
-
-
 BAD = {
     "shape": (np.zeros((5, 7), np.int8), "input x has shape 5x7, expected n x 4"),
     "type": (np.zeros((5, 4), np.int32), "input x has element type int32, expected int8 or float"),
     "NaN": (np.array([[0, 1, 2, 3], [0, 1, np.nan, 3]]), "input x has a NaN or an infinity at [1, 2]"),
-    "none": (np.zeros((0, 4), np.int8), "there are no samples in it"),
-    "objects": (np.array([[Thing()] * 4]), "it holds Python objects, not numbers"),
 }
 
 
@@ -28,7 +21,7 @@ def refused(tool, model, path):
 
 @pytest.mark.parametrize(("array", "problem"), BAD.values(), ids=BAD.keys())
 def test_an_array_that_does_not_fit_is_told_with_what_is_expected(tool, model, array, problem):
-    np.save(tool.folder / "samples.npy", array, allow_pickle=True)
+    np.save(tool.folder / "samples.npy", array)
     summary, rows = refused(tool, model, "samples.npy")
     assert summary == f"error: samples do not fit: {problem}"
     assert rows["file"] == "samples.npy"
@@ -52,9 +45,8 @@ def test_a_pickle_is_not_executed(tool, model):
         (b"", "samples do not fit: it is empty (0 bytes)"),
         (b"1,2,3,4\n", "samples do not fit: it is not a numpy file"),
         (b"\x93NUMPY\x01\x00", "samples do not fit: it is damaged or truncated"),
-        (b"PK\x03\x04", "samples do not fit: it is damaged or truncated"),
     ],
-    ids=["empty", "csv", "npy cut off", "npz cut off"],
+    ids=["empty", "csv", "cut off"],
 )
 def test_a_file_without_arrays_is_told_from_a_damaged_one(tool, model, content, problem):
     (tool.folder / "samples.npy").write_bytes(content)

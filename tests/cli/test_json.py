@@ -102,11 +102,6 @@ def test_bench_has_the_keys_of_flash_and_how_the_stream_went(tool, model):
     assert result["streaming"]["inferences"] == 5
 
 
-def test_latency_is_the_same_in_every_run(tool, model):
-    first, second, third = (deployed(tool, "flash", model, "--board", BOARD)[0]["latency"] for _ in range(3))
-    assert first == second == third
-
-
 def test_what_verify_does_not_know_is_null(tool, model):
     kept, _ = deployed(tool, "flash", model, "--board", BOARD, "--keep")
     port = kept["device"]["port"]
@@ -122,6 +117,7 @@ def test_what_verify_does_not_know_is_null(tool, model):
         os.kill(kept["device"]["pid"], signal.SIGTERM)
         wait_for(lambda: not tool.emulators())
     assert result["verification"] == kept["verification"]
+    assert result["latency"] == kept["latency"], "instructions are counted, the same in every run"
 
 
 def test_inspect_has_layers_and_a_fit_for_each_board(tool):

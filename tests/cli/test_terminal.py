@@ -95,13 +95,12 @@ def test_a_full_disk_behind_standard_output_is_told(tool):
     assert finished.err.splitlines()[0] == "error: the system refused: no space left on device"
 
 
-@pytest.mark.parametrize(
-    "locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}], ids=" ".join
-)
-def test_a_locale_that_lacks_a_character_is_no_reason_to_fail(tool, model, locale):
-    finished = tool("bench", model, "--board", BOARD, "--inferences", "2", **locale)
+def test_a_locale_that_lacks_a_character_is_no_reason_to_fail(tool, model):
+    finished = tool("bench", model, "--board", BOARD, "--inferences", "2", PYTHONIOENCODING="ascii")
     assert finished.code == 0, finished.err
-    assert "verified: bit-identical" in finished.out
+    assert re.search(r"period +[\d,]+ \?s per inference", finished.out), "it has a micro sign elsewhere"
+    finished = tool("inspect", model, LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert finished.code == 0, finished.err
 
 
 def shown(tool, *arguments, columns):
