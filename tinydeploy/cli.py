@@ -254,14 +254,7 @@ def flash(terminal: "Terminal", *, model: Path, target: "Target", samples: Path 
 @on_target
 @SAMPLES
 @click.option("--port", metavar="PORT", help="Where the board answers; without it, a virtual one is started.")
-def verify(
-    terminal: "Terminal",
-    *,
-    model: Path,
-    target: "Target",
-    samples: Path | None,
-    port: str | None,
-) -> Outcome:
+def verify(terminal: "Terminal", *, model: Path, target: "Target", samples: Path | None, port: str | None) -> Outcome:
     """Verify a board that was flashed before.
 
     The options must be those that it was flashed with: --buffers makes another firmware.
@@ -283,14 +276,7 @@ def verify(
     show_default=True,
     help="Inputs to stream in real time.",
 )
-def bench(
-    terminal: "Terminal",
-    *,
-    model: Path,
-    target: "Target",
-    samples: Path | None,
-    inferences: int,
-) -> Outcome:
+def bench(terminal: "Terminal", *, model: Path, target: "Target", samples: Path | None, inferences: int) -> Outcome:
     """Measure each layer, and how transfer and computing overlap."""
     from tinydeploy import pipeline
 
