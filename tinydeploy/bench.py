@@ -10,7 +10,7 @@ from typing import Literal
 from tinydeploy.boards import Board
 from tinydeploy.link.session import Session
 
-_BURST = 5
+_BURST = 4
 """Inputs that are streamed in one go."""
 
 
@@ -64,8 +64,8 @@ def measure_streaming(
 ) -> Streaming:
     """Streams ``inferences`` inputs, at least 2, as fast as the device takes them.
 
-    The stream is cut into bursts, and before each of them one input goes alone: a machine that runs an emulator is
-    never equally fast for long, and only figures of the same moment can be compared. All are medians.
+    The stream is cut into bursts, and before and after each of them one input goes alone: a machine that runs an
+    emulator is never equally fast for long, and only figures of the same time can be compared. All are medians.
 
     ``on_result`` is told how many results there are, and of how many.
     """
@@ -77,6 +77,7 @@ def measure_streaming(
     for size in sizes:
         alone.append(_stream(session, source, 1))
         streamed.append(_stream(session, source, size))
+        alone.append(_stream(session, source, 1))
         arrived += size
         on_result(arrived, inferences)
     computing_us = [us for burst in streamed for us in burst.computing_us]

@@ -1,7 +1,6 @@
 """Double buffering, seen from outside: what the stream of inputs costs, in the emulator's real time."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,35 +17,23 @@ from tinydeploy.pipeline import build
 from tinydeploy.verify.samples import default_samples
 
 BOARD = "qemu-cortex-m4"
-TRIES = 4
+TRIES = 5
 
 
 def streamed(model: Path, *, buffers: int, inferences: int) -> Streaming:
-    """Streams a model's default samples, with QEMU's two threads each on a core of its own.
-
-    Left to itself, the system moves them between one core and two at every change of the load, and on one they pass a
-    byte on in half the time: alone and in a stream would not be comparable.
-    """
+    """Streams some of a model's default samples."""
     built = build(model, Target(board=BOARD, buffers=buffers))
     samples = default_samples(read_model(model), count=4)
     with (
         run_virtual_board(built.plan.board, built.image.elf, count_instructions=False) as device,
         Session.open(SerialPort(device.port)) as session,
     ):
-        keep_threads_apart(device.pid)
         return measure_streaming(
             session,
             [samples[index][0].tobytes() for index in range(samples.count)],
             inferences,
             on_result=lambda _done, _of: None,
         )
-
-
-def keep_threads_apart(pid: int) -> None:
-    cores = sorted(os.sched_getaffinity(0))
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        thread = int(task.name)
-        os.sched_setaffinity(thread, {cores[0] if thread == pid else cores[-1]})
 
 
 def best(measure: Callable[[], Streaming], excess: Callable[[Streaming], float], limit: float) -> Streaming:
