@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from tinydeploy.engines.aot.program import Parameter, Program
 
 FIRMWARE_CODE_BYTES = 5_600
-"""Link, runner, port, C library and the model's own functions, at -Os."""
+"""Link, runner, port and C library, at -Os."""
+
+CALL_CODE_BYTES = 24
+"""To call a kernel and to say that its layer is done, at -Os."""
 
 KERNEL_CODE_BYTES = {
     "add": 584,
@@ -36,8 +39,9 @@ KERNEL_CODE_BYTES = {
 def code_bytes(program: Program) -> int:
     """What a firmware with this program has in flash beside the model's constant arrays, in bytes."""
     kernels = sum(KERNEL_CODE_BYTES[kernel] for kernel in program.kernels)
-    parameters = sum(4 * _numbers(call.parameters) for layer in program.layers for call in layer.calls)
-    return FIRMWARE_CODE_BYTES + kernels + parameters
+    calls = [call for layer in program.layers for call in layer.calls]
+    parameters = sum(4 * _numbers(call.parameters) for call in calls)
+    return FIRMWARE_CODE_BYTES + kernels + parameters + CALL_CODE_BYTES * len(calls)
 
 
 def _numbers(parameters: Mapping[str, Parameter]) -> int:
