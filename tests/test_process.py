@@ -100,7 +100,8 @@ def test_a_child_does_not_survive_this_process_however_it_dies(how):
     script = """
 import sys, tempfile, time
 from tinydeploy.process import spawn
-print(spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile(), outlive=False).pid, flush=True)
+child = spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile())
+print(child.pid, flush=True)
 time.sleep(60)
 """
     with python(script) as ours:
@@ -111,23 +112,90 @@ time.sleep(60)
     assert wait_until(lambda: not is_alive(pid))
 
 
-def test_a_child_that_is_to_outlive_this_process_does():
-    script = """
-import tempfile
-from tinydeploy.process import spawn
-print(spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile(), outlive=True).pid, flush=True)
+@pytest.mark.parametrize("call", ["run(command, package='coreutils', timeout_s=60)", "spawn(command, **kept)"])
+def test_a_program_does_not_survive_a_ctrl_c_in_the_moment_after_it_was_started(call):
+    """The exception comes as Popen returns, before its caller has anything that it could end."""
+    script = f"""
+import subprocess, sys, tempfile, time
+from tinydeploy.process import run, spawn
+command, kept = ["sleep", "60"], {{"package": "coreutils", "output": tempfile.TemporaryFile()}}
+def interrupt(frame, event, _):
+    if event == "return" and frame.f_code is subprocess.Popen.__init__.__code__ and frame.f_locals["args"] == command:
+        print(frame.f_locals["self"].pid, flush=True)
+        raise KeyboardInterrupt
+sys.setprofile(interrupt)
+try:
+    {call}
+except KeyboardInterrupt:
+    sys.setprofile(None)
+    time.sleep(60)
 """
     with python(script) as ours:
         assert ours.stdout is not None
         pid = int(ours.stdout.readline())
+        try:
+            assert wait_until(lambda: not is_alive(pid))
+            assert ours.poll() is None
+        finally:
+            ours.kill()
+
+
+def test_a_child_that_was_released_outlives_this_process_alone():
+    script = """
+import tempfile
+from tinydeploy.process import spawn
+child = spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile())
+child.release()
+child.kill()
+print(child.pid, child.guard.pid, flush=True)
+"""
+    with python(script) as ours:
+        assert ours.stdout is not None
+        pid, guard = map(int, ours.stdout.readline().split())
+    time.sleep(0.2)
+    assert is_alive(pid)
+    assert not is_alive(guard)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_child_that_was_released_outlives_its_terminal():
+    """The leader of a session without a terminal gets the first one that it opens."""
+    master, terminal = os.openpty()
+    script = f"""
+import os, tempfile, time
+from tinydeploy.process import spawn
+os.setsid()
+os.open({os.ttyname(terminal)!r}, os.O_RDWR)
+child = spawn(["sleep", "60"], package="coreutils", output=tempfile.TemporaryFile())
+child.release()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    with python(script) as ours:
+        assert ours.stdout is not None
+        pid = int(ours.stdout.readline())
+        os.close(terminal)
+        os.close(master)
+        assert ours.wait(10) == -signal.SIGHUP
     time.sleep(0.2)
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
 
 
+def test_a_program_that_cannot_be_executed_leaves_no_guard(tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF nonsense")
+    broken.chmod(0o755)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text(encoding="ascii")
+    with pytest.raises(OSError, match="Exec format error"):
+        run([broken], package="none", timeout_s=1.0)
+    assert children.read_text(encoding="ascii") == before
+
+
 def test_a_child_can_be_killed_twice():
     with tempfile.TemporaryFile() as output:
-        child = spawn(["sleep", "60"], package="coreutils", output=output, outlive=False)
+        child = spawn(["sleep", "60"], package="coreutils", output=output)
         assert not child.has_ended()
         child.kill()
         child.kill()

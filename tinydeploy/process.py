@@ -5,6 +5,7 @@ import os
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +16,9 @@ from typing import IO
 
 from tinydeploy.errors import BuildError
 
-# Ends a process group as soon as standard input closes, however the process at its other end came to die.
-_GUARD = 'read -r _; kill -9 "-$1"'
+# Ends its own process group as soon as standard input closes, however the process at its other end came to die; a line
+# ends the guard alone.
+_GUARD = 'read -r _ || kill -9 "-$$"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +32,18 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """A program that runs beside this one; ``guard`` ends it when this process dies, unless it is to go on."""
+    """A program that runs beside this one, in the process group of a guard that was there before it.
+
+    The group ends when ``lifeline`` closes: with this process, or when an exception such as Ctrl-C drops this object.
+    """
 
     process: subprocess.Popen[bytes]
-    guard: subprocess.Popen[bytes] | None
+    guard: subprocess.Popen[bytes]
+    lifeline: socket.socket
 
     @property
     def pid(self) -> int:
-        """Its process id, and that of its process group."""
+        """Its process id."""
         return self.process.pid
 
     def has_ended(self) -> bool:
@@ -45,17 +51,20 @@ class Child:
         return self.process.poll() is not None
 
     def release(self) -> None:
-        """Lets it go on without this process, which forgets about it."""
+        """Lets it go on without this process, which forgets about it once this has returned."""
+        self.lifeline.sendall(b"\n")
+        self.guard.wait()
+        self.lifeline.close()
         self.process.returncode = 0  # otherwise Popen's destructor complains
 
     def kill(self) -> None:
-        """Ends it at once, with all that it started, and waits for that. Harmless if it has ended.
-
-        The guard goes first: it must not outlive the process id that it was given.
-        """
-        if self.guard:
-            _kill(self.guard)
-        _kill(self.process)
+        """Ends it at once, with all that it started, and waits for that. Harmless if it has ended or was released."""
+        _kill_group(self.guard)
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.lifeline, self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
 
 
 def find_tool(name: str, *, package: str) -> str:
@@ -96,65 +105,71 @@ def run(
     with tempfile.TemporaryFile() as source:
         source.write(stdin)
         source.seek(0)
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            cwd=cwd,
-            env=env,
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    child = Child(process=process, guard=_guard(process))
-    with process:
-        try:
-            stdout, stderr = _collect(process, time.monotonic() + timeout_s, on_line or _ignore)
-            exit_code = process.wait()
-        finally:
-            child.kill()
+        child = _start(command, cwd=cwd, env=env, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        stdout, stderr = _collect(child.process, time.monotonic() + timeout_s, on_line or _ignore)
+        exit_code = child.process.wait()
+    finally:
+        child.kill()
     return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
 
-def spawn(
-    command: Sequence[str | Path], *, package: str, output: IO[bytes], outlive: bool, pass_fds: Sequence[int] = ()
-) -> Child:
-    """Starts a program that keeps running, in a process group of its own; both its streams go to ``output``.
+def spawn(command: Sequence[str | Path], *, package: str, output: IO[bytes], pass_fds: Sequence[int] = ()) -> Child:
+    """Starts a program that keeps running; both its streams go to ``output``.
 
-    Unless it is to ``outlive`` this process, it ends with it, even if this process is killed.
+    Unless it is released, it ends with this process, even if this process is killed.
 
     Raises:
         BuildError: The program is not installed; names ``package``.
     """
     find_tool(str(command[0]), package=package)
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
-    return Child(process=process, guard=None if outlive else _guard(process))
+    return _start(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=pass_fds)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and its group at once, and waits for it. Harmless if it has ended."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stdin:
-        process.stdin.close()
+def _start(
+    command: Sequence[str | Path],
+    *,
+    stdin: IO[bytes] | int,
+    stdout: IO[bytes] | int,
+    stderr: int,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Child:
+    """Starts the guard, then the program in its group: so there is no moment at which the program is without one."""
+    lifeline, its_end = socket.socketpair()
+    with its_end:
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD],
+            stdin=its_end.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+    try:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            process_group=guard.pid,
+        )
+    except BaseException:
+        _kill_group(guard)
+        lifeline.close()
+        raise
+    return Child(process=process, guard=guard, lifeline=lifeline)
 
 
-def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-    """Something that ends the process and its group when this process dies."""
-    return subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, "sh", str(process.pid)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _kill_group(guard: subprocess.Popen[bytes]) -> None:
+    """Ends the guard and its group at once, unless that was done: the group's number may be another's then."""
+    if guard.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(guard.pid, signal.SIGKILL)
+        guard.wait()
 
 
 def _ignore(_line: str) -> None:

@@ -46,21 +46,20 @@ def run_virtual_board(
     if board.emulator is None:
         raise ValueError(f"{board.id} is not emulated")
     with tempfile.TemporaryFile() as output:
-        child, port = _start(board.emulator, elf, count_instructions, keep, output)
+        child, port = _start(board.emulator, elf, count_instructions, output)
         try:
             yield VirtualBoard(port=port, pid=child.pid)
-        except BaseException as error:
-            if isinstance(error, TinydeployError) and child.has_ended():
+            if keep:
+                child.release()
+        except TinydeployError as error:
+            if child.has_ended():
                 error.where["emulator"] = f"has ended: {_words(child, output)}"
-            child.kill()
             raise
-        if keep:
-            child.release()
-        else:
+        finally:
             child.kill()
 
 
-def _start(emulator: Emulator, elf: Path, count_instructions: bool, keep: bool, output: IO[bytes]) -> tuple[Child, str]:
+def _start(emulator: Emulator, elf: Path, count_instructions: bool, output: IO[bytes]) -> tuple[Child, str]:
     """Starts QEMU and waits until it runs.
 
     The pseudo-terminal is made here and both its ends are handed to QEMU. QEMU can make one itself, but then notices
@@ -80,7 +79,7 @@ def _start(emulator: Emulator, elf: Path, count_instructions: bool, keep: bool, 
         command += ["-serial", "chardev:uart"]
         command += ["-chardev", f"socket,id=control,fd={controlled.fileno()}", "-mon", "chardev=control,mode=control"]
         descriptors = (master, terminal, controlled.fileno())
-        child = spawn(command, package=QEMU_PACKAGE, output=output, outlive=keep, pass_fds=descriptors)
+        child = spawn(command, package=QEMU_PACKAGE, output=output, pass_fds=descriptors)
         controlled.close()
         try:
             _wait_until_running(control)
