@@ -53,5 +53,5 @@ def test_a_cache_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYDEPLOY_CACHE_DIR", str(tmp_path / "file" / "cache"))
     found = checks()["Cache folder"]
     assert not found.ok
-    assert "not a directory" in found.missing.lower()
-    assert "TINYDEPLOY_CACHE_DIR" in found.hint
+    assert found.missing == f"nothing can be built: cannot make {tmp_path}/file/cache/doctor: not a directory"
+    assert found.hint == "set TINYDEPLOY_CACHE_DIR to a folder that can be written to"

@@ -130,9 +130,9 @@ def _cache() -> Check:
         folder = cache_dir("doctor")
         write_file(folder / "probe", b"")
         remove_tree(folder)
-    except (OSError, TinydeployError) as error:
+    except TinydeployError as error:
         hint = "set TINYDEPLOY_CACHE_DIR to a folder that can be written to"
-        return Check(name="Cache folder", missing=f"nothing can be built: {error}", hint=hint)
+        return Check(name="Cache folder", missing=f"nothing can be built: {error.summary}", hint=hint)
     return Check(name="Cache folder", found=str(folder.parent))
 
 
