@@ -175,3 +175,12 @@ def test_a_project_is_not_written_into_a_folder_with_other_things(tmp_path):
     with pytest.raises(UsageError, match="is not empty, and not a project that tinydeploy generated"):
         write_project(stub_project(find_board("microbit")), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_project_is_not_written_over_a_file(tmp_path):
+    file = tmp_path / "thesis.tex"
+    file.touch()
+    with pytest.raises(UsageError) as caught:
+        write_project(stub_project(find_board("microbit")), file)
+    assert str(caught.value) == f"{file} is a file, not a folder\n  try  choose a new or empty folder: -o DIR"
+    assert file.read_bytes() == b""
