@@ -32,6 +32,11 @@ void td_link_receive(const uint8_t *bytes, size_t size)
     }
 }
 
+bool td_link_is_sending(void)
+{
+    return is_started && td_device_is_sending(&device);
+}
+
 int td_link_transmit(void)
 {
     return is_started ? td_device_transmit(&device) : -1;

@@ -37,11 +37,12 @@ void td_port_init(void)
     td_port_unlock();
 }
 
-/* The TX interrupt comes when a byte has left, so the one that is written last asks for the next. */
+/* The TX interrupt comes when a byte has left, so the one that is written last asks for the next. The link is asked
+ * before the UART, which an emulator takes far longer to answer for. */
 static void send(void)
 {
-    while (!(uart->state & STATE_TX_FULL)) {
-        int byte = td_link_transmit();
+    while (td_link_is_sending() && !(uart->state & STATE_TX_FULL)) {
+        const int byte = td_link_transmit();
         if (byte < 0) {
             return;
         }
@@ -53,8 +54,8 @@ static void send(void)
 void td_uart_isr(void)
 {
     uart->intclear = INT_TX | INT_RX;
-    while (uart->state & STATE_RX_FULL) {
-        uint8_t byte = (uint8_t)uart->data;
+    if (uart->state & STATE_RX_FULL) {
+        const uint8_t byte = (uint8_t)uart->data;
         td_link_receive(&byte, 1);
     }
     send();
