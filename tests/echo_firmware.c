@@ -34,6 +34,11 @@ void td_link_receive(const uint8_t *bytes, size_t size)
     }
 }
 
+bool td_link_is_sending(void)
+{
+    return head != tail;
+}
+
 int td_link_transmit(void)
 {
     return head == tail ? -1 : queue[tail++ % sizeof queue];
