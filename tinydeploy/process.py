@@ -67,6 +67,11 @@ class Child:
                 stream.close()
 
 
+def ending(exit_code: int) -> str:
+    """How a program ended, in words."""
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+
+
 def find_tool(name: str, *, package: str) -> str:
     """The path of a program on PATH.
 

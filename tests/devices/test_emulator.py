@@ -138,6 +138,18 @@ def test_an_emulator_that_ends_in_the_middle_is_told_in_its_own_words(echo_elf):
     assert "has ended: qemu-system-arm: terminating on signal 15" in caught.value.where["emulator"]
 
 
+def test_an_emulator_that_is_killed_without_a_word_is_told_with_the_signal(echo_elf):
+    def break_off() -> None:
+        with run_virtual_board(M3, echo_elf(M3.id)) as device, Echo(device.port) as echo:
+            os.kill(device.pid, signal.SIGKILL)
+            assert ends_soon(device.pid)
+            echo.port.read(1, 1.0)
+
+    with pytest.raises(LinkError) as caught:
+        break_off()
+    assert caught.value.where["emulator"] == "has ended: killed by signal 9"
+
+
 def test_the_emulator_ends_with_its_block(echo_elf):
     with run_virtual_board(M3, echo_elf(M3.id)) as device:
         assert is_alive(device.pid)
@@ -206,6 +218,22 @@ def test_a_machine_that_qemu_does_not_know_does_not_start(echo_elf):
         pass
     assert "unsupported machine type" in caught.value.where["qemu"]
     assert caught.value.where["machine"] == "mps9-an999"
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [("exec sleep 60", "no answer within 0.5 s"), ("kill -9 $$", "killed by signal 9"), ("exit 3", "exit code 3")],
+)
+def test_an_emulator_that_says_nothing_is_told_by_how_it_ended(script, told, echo_elf, monkeypatch, tmp_path):
+    elf = echo_elf(M3.id)
+    qemu = tmp_path / "qemu-system-arm"
+    qemu.write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+    qemu.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("tinydeploy.devices.emulator._START_TIMEOUT_S", 0.5)
+    with pytest.raises(FlashError) as caught, run_virtual_board(M3, elf):
+        pass
+    assert caught.value.where["qemu"] == told
 
 
 def test_a_missing_qemu_is_named_with_its_package(echo_elf, monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from typing import IO
 
 from tinydeploy.boards import Board, Emulator
 from tinydeploy.errors import FlashError, TinydeployError
-from tinydeploy.process import Child, spawn
+from tinydeploy.process import Child, ending, spawn
 
 QEMU_PACKAGE = "qemu-system-arm"
 
@@ -53,7 +53,7 @@ def run_virtual_board(
                 child.release()
         except TinydeployError as error:
             if child.has_ended():
-                error.where["emulator"] = f"has ended: {_words(child, output)}"
+                error.where["emulator"] = f"has ended: {_words(output) or ending(child.process.returncode)}"
             raise
         finally:
             child.kill()
@@ -85,9 +85,11 @@ def _start(emulator: Emulator, elf: Path, count_instructions: bool, output: IO[b
             _wait_until_running(control)
         except OSError as error:
             child.kill()
+            is_mute = isinstance(error, TimeoutError)
+            end = f"no answer within {_START_TIMEOUT_S:g} s" if is_mute else ending(child.process.returncode)
             raise FlashError(
                 "the emulator does not start",
-                where={"firmware": str(elf), "machine": emulator.machine, "qemu": _words(child, output)},
+                where={"firmware": str(elf), "machine": emulator.machine, "qemu": _words(output) or end},
                 hint="tinydeploy doctor",
             ) from error
         except BaseException:
@@ -112,8 +114,8 @@ def _wait_until_running(control: socket.socket) -> None:
         answer += part
 
 
-def _words(child: Child, output: IO[bytes]) -> str:
+def _words(output: IO[bytes]) -> str:
     """What QEMU said last. A crash of the machine comes with a dump of its registers, which tells a user nothing."""
     lines = os.pread(output.fileno(), 65536, 0).decode(errors="replace").splitlines()
     told = [line for line in lines if line.startswith("qemu")] or lines
-    return "\n".join(told[-3:]) or f"exit code {child.process.returncode}"
+    return "\n".join(told[-3:])
