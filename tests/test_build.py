@@ -131,6 +131,29 @@ def test_a_compiler_error_is_shown_with_its_place(tmp_path):
     assert caught.value.hint == f"look at the whole of it: pio run -d {tmp_path}"
 
 
+@pytest.mark.parametrize(
+    ("compiler", "told"),
+    [
+        ("exit 3", "*** [.pio/build/qemu-cortex-m4/firmware/src/td_"),
+        ("echo out of licences >&2; exit 3", "out of licences\n*** ["),
+        ("kill -9 $$", "Killed\n*** ["),
+    ],
+)
+def test_a_compiler_that_says_no_error_is_quoted_without_what_platformio_says(compiler, told, tmp_path, monkeypatch):
+    gcc = tmp_path / "bin" / "arm-none-eabi-gcc"
+    gcc.parent.mkdir()
+    gcc.write_text(f"#!/bin/sh\n{compiler}\n", encoding="ascii")
+    gcc.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gcc.parent}:{os.environ['PATH']}")
+    with pytest.raises(BuildError) as caught:
+        build_project(stub_project(M4), tmp_path / "project")
+    errors = caught.value.where["errors"]
+    assert errors.startswith(told)
+    lines = errors.splitlines()
+    assert len(set(lines)) == len(lines)
+    assert all(line.startswith("***") or line in told for line in lines), lines
+
+
 def test_a_warning_is_shown_and_does_not_stop_the_build(tmp_path):
     """Another compiler than ours may warn of something new."""
     lines: list[str] = []

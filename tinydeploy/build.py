@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 from tinydeploy.boards import Board
 from tinydeploy.errors import BuildError, FitError
 from tinydeploy.files import cache_dir, locked, remove_file, remove_tree, write_file, write_tree
-from tinydeploy.process import find_tool, run
+from tinydeploy.process import Finished, ending, find_tool, run
 from tinydeploy.project import FirmwareProject
 
 COMPILER_PACKAGE = "gcc-arm-none-eabi"
@@ -22,6 +22,7 @@ NEWLIB_PACKAGE = "libnewlib-arm-none-eabi"
 
 _TIMEOUT_S = 600.0
 _ERROR_LINE = re.compile(r"error:|undefined reference|cannot find|^Error", re.IGNORECASE)
+_SUMMARY = re.compile(r"^=+ \[", re.MULTILINE)
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _NO_NEWLIB = re.compile(r"nano\.specs|cannot find -l(c|gcc)\b|(string|stdint|inttypes|stdlib|math)\.h: No such file")
 
@@ -144,11 +145,10 @@ def _run_platformio(board: Board, folder: Path, on_line: Callable[[str], None] |
         raise BuildError(f"the build did not end within {_TIMEOUT_S:.0f} s", where={"folder": str(folder)}) from error
     if finished.exit_code == 0:
         return
-    output = (finished.stderr + b"\n" + finished.stdout).decode(errors="replace")
-    overflow = _OVERFLOW.search(output)
+    overflow = _OVERFLOW.search(finished.stderr.decode(errors="replace"))
     if overflow:
         raise _does_not_fit(board, overflow[1], int(overflow[2]))
-    raise _does_not_build(folder, output, finished.exit_code)
+    raise _does_not_build(folder, finished)
 
 
 def _does_not_fit(board: Board, region: str, short_bytes: int) -> FitError:
@@ -161,10 +161,12 @@ def _does_not_fit(board: Board, region: str, short_bytes: int) -> FitError:
     )
 
 
-def _does_not_build(folder: Path, output: str, exit_code: int) -> BuildError:
-    lines = output.splitlines()
-    errors = [line.strip() for line in lines if _ERROR_LINE.search(line)] or [line for line in lines if line.strip()]
-    where = {"errors": "\n".join(errors[:5]) or f"exit code {exit_code}", "project": str(folder)}
+def _does_not_build(folder: Path, finished: Finished) -> BuildError:
+    output = finished.stderr.decode(errors="replace")
+    lines = [line.strip() for line in _SUMMARY.split(output)[0].splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR_LINE.search(line)] or lines
+    shown = list(dict.fromkeys(errors))[:5] or [ending(finished.exit_code)]
+    where = {"errors": "\n".join(shown), "project": str(folder)}
     if _NO_NEWLIB.search(output):
         return BuildError(
             "the C library for Arm is not installed",
