@@ -167,6 +167,7 @@ def test_the_path_of_a_toml_file_is_a_board():
         ("origin = 0x2000_0000", "origin = 0x2000_1000", "memory: data must begin at a multiple of 1 MB"),
         ("baud = 115_200", "baud = 50_000_000", "uart.baud: must be positive, and at most uart.clock_hz"),
         ('name = "RAM"', 'name = "my RAM"', "memory: a region's name is used in C and must be a word"),
+        ('name = "RAM"', 'name = "FLASH"', "memory: two regions have the same name"),
         ("cmsdk/uart.c", "cmsdk/usb.c", "port.sources[3]: there is no C file firmware/ports/cmsdk/usb.c"),
         ("[uart]", "[uart", "is not TOML: "),
         ("stack_bytes = 4096", 'stack_bytes = 4096\npath = "x"', "path: no such key"),

@@ -257,6 +257,7 @@ def _check(board: Board) -> None:
             all(r.name.isidentifier() for r in board.memory),
             "memory: a region's name is used in C and must be a word",
         ),
+        (len({r.name for r in board.memory}) == len(board.memory), "memory: two regions have the same name"),
         (
             all(r.bytes > 0 and r.origin >= 0 and r.origin + r.bytes <= 1 << 32 for r in board.memory),
             "memory: a region must lie within 32-bit addresses",
@@ -266,10 +267,7 @@ def _check(board: Board) -> None:
             "memory: data must begin at a multiple of 1 MB, below which a guard catches stack overflows",
         ),
         (0 < board.stack_bytes < ram_bytes, f"stack_bytes: {board.stack_bytes} does not fit into RAM"),
-        (
-            board.stack_bytes % 8 == 0,
-            "stack_bytes: a multiple of 8 is needed (Arm's procedure call standard)",
-        ),
+        (board.stack_bytes % 8 == 0, "stack_bytes: a multiple of 8 is needed (Arm's procedure call standard)"),
         (board.clock_hz > 0, "clock_hz: must be positive"),
         (board.timer.tick_hz > 0, "timer.tick_hz: must be positive"),
         (0 <= board.uart.rx_irq < board.port.irqs, "uart.rx_irq: must be below port.irqs"),
