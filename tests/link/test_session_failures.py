@@ -135,11 +135,22 @@ def test_another_firmware_is_named_with_both_ids() -> None:
         session.expect(bytes.fromhex("0123456789abcdef"), "ab" * 32)
     assert caught.value.exit_code == 9
     assert str(caught.value) == (
-        "the device runs another firmware: build 0000000000000000, not 0123456789abcdef\n"
+        "the device runs another firmware\n"
         f"  device    model {'00' * 32}\n"
         "            engine aot on x\n"
+        "            build 0000000000000000\n"
         f"  expected  model {'ab' * 32}\n"
+        "            build 0123456789abcdef\n"
         "  try       flash it again: tinydeploy flash MODEL --board ID"
+    )
+
+
+def test_another_build_of_the_same_model_may_have_had_other_options() -> None:
+    with pytest.raises(WrongFirmwareError) as caught:
+        Session.open(Line(describes_itself)).expect(bytes.fromhex("0123456789abcdef"), "00" * 32)
+    assert caught.value.summary == "the device runs another firmware of the same model"
+    assert caught.value.hint == (
+        "give the options that it was flashed with, or flash it again: tinydeploy flash MODEL --board ID"
     )
 
 

@@ -3,6 +3,7 @@
 import struct
 
 from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
+from tinydeploy.link.hello import Hello
 from tinydeploy.link.messages import PROTOCOL_VERSION, ErrorCode, Message, Refusal
 
 FLASH_AGAIN = "flash it again: tinydeploy flash MODEL --board ID"
@@ -28,6 +29,20 @@ def wrong_version(port: str, version: int) -> TinydeployError:
         f"the device speaks version {version} of the protocol, this program version {PROTOCOL_VERSION}",
         where={"port": port},
         hint=FLASH_AGAIN,
+    )
+
+
+def another_firmware(hello: Hello, build_id: bytes, model_sha256: str) -> TinydeployError:
+    """The device runs something else than what was expected: another model, or this one built in another way."""
+    engine = f"{hello.engine} on {hello.board}"
+    is_of_model = hello.model_sha256 == model_sha256
+    return WrongFirmwareError(
+        "the device runs another firmware" + (" of the same model" if is_of_model else ""),
+        where={
+            "device": f"model {hello.model_sha256}\nengine {engine}\nbuild {hello.build_id.hex()}",
+            "expected": f"model {model_sha256}\nbuild {build_id.hex()}",
+        },
+        hint=("give the options that it was flashed with, or " if is_of_model else "") + FLASH_AGAIN,
     )
 
 

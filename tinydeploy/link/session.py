@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from tinydeploy.errors import WrongFirmwareError
 from tinydeploy.link import failures
 from tinydeploy.link.channel import Channel, Transport
 from tinydeploy.link.exchange import Exchange
@@ -125,14 +124,7 @@ class Session:
         """
         hello = self.hello
         if (hello.build_id, hello.model_sha256) != (build_id, model_sha256):
-            raise WrongFirmwareError(
-                f"the device runs another firmware: build {hello.build_id.hex()}, not {build_id.hex()}",
-                where={
-                    "device": f"model {hello.model_sha256}\nengine {hello.engine} on {hello.board}",
-                    "expected": f"model {model_sha256}",
-                },
-                hint=failures.FLASH_AGAIN,
-            )
+            raise failures.another_firmware(hello, build_id, model_sha256)
 
     def run(self, inputs: Iterable[bytes]) -> Iterator[InferenceResult]:
         """Computes each input exactly once, and gives the results in their order.
