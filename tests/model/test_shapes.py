@@ -7,10 +7,19 @@ import pytest
 from test_reader import refusal
 from tflite_builder import ModelBuilder
 
+from tinydeploy.model.reader import parse_model
+
 Q = {"scale": 0.5, "zero_point": 1}
 
 
-def one_op(kind: str, inputs: Sequence[object], outputs: Sequence[tuple[int, ...]], **options: object) -> bytes:
+def one_op(
+    kind: str,
+    inputs: Sequence[object],
+    outputs: Sequence[tuple[int, ...]],
+    *,
+    open_batch: bool = False,
+    **options: object,
+) -> bytes:
     """A model of one op. An input is a shape (an int8 activation), an array (a constant), or None (left out)."""
     builder = ModelBuilder()
     indices, activations = [], []
@@ -21,9 +30,9 @@ def one_op(kind: str, inputs: Sequence[object], outputs: Sequence[tuple[int, ...
             quantised = Q | {"zero_point": 0} if value.dtype == np.int8 else {}
             indices.append(builder.constant(value, **quantised))
         else:
-            indices.append(builder.tensor(value, **Q))
+            indices.append(builder.tensor(value, signature=[-1, *value[1:]] if open_batch else None, **Q))
             activations.append(indices[-1])
-    results = [builder.tensor(shape, **Q) for shape in outputs]
+    results = [builder.tensor(shape, signature=[-1, *shape[1:]] if open_batch else None, **Q) for shape in outputs]
     builder.op(kind, indices, results, **options)
     return builder.finish(inputs=activations, outputs=results)
 
@@ -91,6 +100,7 @@ CASES = [
     ("PAD", [(1, 4), np.array([[0, 0]], np.int32)], [(1, 4)], {}, "paddings [0, 0] do not fit 1x4"),
     ("PAD", [(1, 4), np.array([[0, 0], [-1, 0]], np.int32)], [(1, 3)], {}, "paddings [0, 0, -1, 0] do not fit 1x4"),
     ("PAD", [(1, 4), np.array([[0, 0], [1, 2]], np.int32)], [(1, 6)], {}, "is 1x6, expected 1x7"),
+    ("PADV2", [(1, 4), np.array([[0, 0], [1, 2]], np.int32), int8(1)], [(1, 6)], {}, "is 1x6, expected 1x7"),
     ("CONCATENATION", [(1, 4), (1, 5)], [(1, 8)], {"axis": 1}, "is 1x8, expected 1x9"),
     ("CONCATENATION", [(1, 4), (1, 5)], [(1, 9)], {"axis": 2}, "axis 2 of a tensor with 2 dimensions"),
     ("CONCATENATION", [(1, 4), (1, 5, 1)], [(1, 9)], {"axis": 1}, "1x5x1 does not join 1x4 along axis 1"),
@@ -109,6 +119,21 @@ CASES = [
     ),
     ("RESIZE_NEAREST_NEIGHBOR", [IMAGE, int32(4, 4)], [(1, 4, 5, 3)], {}, "is 1x4x5x3, expected 1x4x4x3"),
     ("RESIZE_NEAREST_NEIGHBOR", [IMAGE, int32(4)], [(1, 4, 4, 3)], {}, "1 sizes, expected height and width"),
+    ("SLICE", [(1, 9), int32(0, 4), int32(1, -1)], [(1, 4)], {}, "is 1x4, expected 1x5"),
+    ("SLICE", [(1, 9), int32(0, -1), int32(1, 1)], [(1, 1)], {}, "begins [0, -1] and sizes [1, 1] do not fit 1x9"),
+    ("SLICE", [(1, 9), int32(0, 4), int32(1, 6)], [(1, 6)], {}, "begins [0, 4] and sizes [1, 6] do not fit 1x9"),
+    ("SLICE", [(1, 9), int32(0, 10), int32(1, -1)], [(1, 1)], {}, "begins [0, 10] and sizes [1, -1] do not fit 1x9"),
+    ("SLICE", [(1, 9), int32(0, 4), int32(1, -2)], [(1, 1)], {}, "begins [0, 4] and sizes [1, -2] do not fit 1x9"),
+    ("SLICE", [(1, 9), int32(4), int32(5)], [(1, 5)], {}, "1 begins and 1 sizes for 1x9"),
+    ("SLICE", [(1, 9), int32(0, 4)], [(1, 5)], {}, "2 inputs, expected 3"),
+    ("SPLIT_V", [(1, 9), int32(4, 5), int32(1)], [(1, 5), (1, 4)], {}, "is 1x5, expected 1x4"),
+    ("SPLIT_V", [(1, 9), int32(4, -1), int32(-1)], [(1, 4), (1, 4)], {}, "is 1x4, expected 1x5"),
+    ("SPLIT_V", [(1, 9), int32(4, 4), int32(1)], [(1, 4), (1, 4)], {}, "1x9 into parts of [4, 4] along [1]"),
+    ("SPLIT_V", [(1, 9), int32(-1, -1), int32(1)], [(1, 4), (1, 5)], {}, "1x9 into parts of [-1, -1] along [1]"),
+    ("SPLIT_V", [(1, 9), int32(4, 5), int32(0, 1)], [(1, 4), (1, 5)], {}, "1x9 into parts of [4, 5] along [0, 1]"),
+    ("SPLIT_V", [(1, 9), int32(4, 5), int32(2)], [(1, 4), (1, 5)], {}, "axis 2 of a tensor with 2 dimensions"),
+    ("SPLIT_V", [(1, 9), int32(4, 5), int32(1)], [(1, 9)], {}, "2 sizes for 1 outputs"),
+    ("SPLIT_V", [(1, 9), int32(4, 5)], [(1, 4), (1, 5)], {}, "2 inputs, expected 3"),
     ("SPLIT", [int32(1), (1, 9)], [(1, 3), (1, 3)], {"numSplits": 3}, "1x9 into 3 parts along [1], 2 outputs"),
     ("SPLIT", [int32(1), (1, 9)], [(1, 4), (1, 5)], {"numSplits": 2}, "1x9 into 2 parts along [1]"),
     ("SPLIT", [int32(1), (1, 8)], [(1, 4), (1, 5)], {"numSplits": 2}, "is 1x5, expected 1x4"),
@@ -121,6 +146,21 @@ def test_an_op_that_does_not_fit_is_refused_with_what_was_expected(kind, inputs,
     error = refusal(one_op(kind, inputs, outputs, **options))
     assert error.summary.startswith(f"op 0 {kind}: ")
     assert message in error.summary
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "outputs"),
+    [
+        ("PAD", [(1, 4), np.array([[0, 0], [1, 2]], np.int32)], [(1, 7)]),
+        ("PADV2", [(1, 4), np.array([[0, 0], [1, 2]], np.int32), int8(1)], [(1, 7)]),
+        ("SLICE", [(1, 9), int32(0, 4), int32(-1, 3)], [(1, 3)]),
+        ("SPLIT_V", [(1, 9), int32(4, -1, 2), int32(-1)], [(1, 4), (1, 3), (1, 2)]),
+        ("SPLIT_V", [(1, 20), int32(*[1] * 20), int32(1)], [(1, 1)] * 20),
+    ],
+)
+def test_an_op_whose_shapes_are_derived_may_depend_on_the_batch_size(kind, inputs, outputs):
+    graph = parse_model(one_op(kind, inputs, outputs, open_batch=True), name="model.tflite")
+    assert [graph.tensors[index].shape for index in graph.outputs] == outputs
 
 
 def test_int8_without_a_scale_is_refused_where_it_is_computed_with():

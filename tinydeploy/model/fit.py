@@ -41,14 +41,14 @@ class Case:
         """An input that may be left out."""
         return self.inputs[position] if position < len(self.inputs) else None
 
-    def parameter(self, position: int) -> list[int]:
+    def parameter(self, position: int, *, most: int = 16) -> list[int]:
         """The values of a small constant int32 input, flat."""
         tensor = self.data(position)
         if tensor.data is None:
             raise MisfitError(f"{tensor_label(tensor)} is computed, but must be a constant")
         if tensor.dtype is not DType.INT32:
             raise MisfitError(f"{tensor_label(tensor)} is {tensor.dtype.value}, expected INT32")
-        if tensor.elements > 16:
+        if tensor.elements > most:
             raise MisfitError(f"{tensor_label(tensor)} has {tensor.elements} values for at most 6 dimensions")
         return [int(value) for value in tensor.data.ravel()]
 

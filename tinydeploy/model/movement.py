@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tinydeploy.model.fit import Case, MisfitError, axis_in
-from tinydeploy.model.graph import ConcatenationOptions, SplitOptions, StridedSliceOptions
+from tinydeploy.model.graph import ConcatenationOptions, SplitOptions, StridedSliceOptions, Tensor
 from tinydeploy.model.text import shape_text
 
 
@@ -29,7 +29,7 @@ def _expand_dims(case: Case) -> None:
 
 
 def _pad(case: Case) -> None:
-    case.arity(2, 2)
+    case.arity(2, 3)
     source, rank = case.data(), len(case.data().shape)
     case.same_type(source, case.output)
     case.per_tensor(source, case.output)
@@ -57,6 +57,18 @@ def _concatenation(case: Case) -> None:
     case.yields([*first[:axis], sum(part.shape[axis] for part in parts), *first[axis + 1 :]])
 
 
+def _slice(case: Case) -> None:
+    case.arity(3, 3)
+    shape, begins, sizes = case.data().shape, case.parameter(1), case.parameter(2)
+    case.same_type(case.data(), case.output)
+    if not len(begins) == len(sizes) == len(shape):
+        raise MisfitError(f"{len(begins)} begins and {len(sizes)} sizes for {shape_text(shape)}")
+    ends = [whole if size == -1 else begin + size for whole, begin, size in zip(shape, begins, sizes, strict=True)]
+    if not all(0 <= begin <= end <= whole for whole, begin, end in zip(shape, begins, ends, strict=True)):
+        raise MisfitError(f"begins {begins} and sizes {sizes} do not fit {shape_text(shape)}")
+    case.yields([end - begin for begin, end in zip(begins, ends, strict=True)])
+
+
 def _split(case: Case) -> None:
     if len(case.inputs) != 2:
         raise MisfitError(f"{len(case.inputs)} inputs, expected 2")
@@ -64,10 +76,30 @@ def _split(case: Case) -> None:
     axes = case.axes(0, len(source.shape))
     if len(axes) != 1 or count != len(case.outputs) or source.shape[axes[0]] % count:
         raise MisfitError(f"{shape_text(source.shape)} into {count} parts along {axes}, {len(case.outputs)} outputs")
-    sizes = [size // count if i == axes[0] else size for i, size in enumerate(source.shape)]
-    for output in case.outputs:
+    _yields_parts(case, source, axes[0], [source.shape[axes[0]] // count] * count)
+
+
+def _split_v(case: Case) -> None:
+    """A size of -1, of which there may be one, is what the others leave."""
+    if len(case.inputs) != 3:
+        raise MisfitError(f"{len(case.inputs)} inputs, expected 3")
+    source, count = case.data(), case.data(1).elements
+    if count != len(case.outputs):
+        raise MisfitError(f"{count} sizes for {len(case.outputs)} outputs")
+    given, axes = case.parameter(1, most=count), case.axes(2, len(source.shape))
+    whole = source.shape[axes[0]] if len(axes) == 1 else 0
+    rest = whole - sum(size for size in given if size != -1)
+    sizes = [rest if size == -1 else size for size in given]
+    if min(sizes, default=0) <= 0 or sum(sizes) != whole:
+        raise MisfitError(f"{shape_text(source.shape)} into parts of {given} along {axes}")
+    _yields_parts(case, source, axes[0], sizes)
+
+
+def _yields_parts(case: Case, source: Tensor, axis: int, sizes: list[int]) -> None:
+    """Checks that the outputs are these pieces of the source, cut along the axis."""
+    for output, size in zip(case.outputs, sizes, strict=True):
         case.same_type(source, output)
-        case.yields(sizes, output)
+        case.yields([*source.shape[:axis], size, *source.shape[axis + 1 :]], output)
 
 
 def _transpose(case: Case) -> None:
@@ -122,8 +154,11 @@ MOVEMENT_RULES: dict[str, Callable[[Case], None]] = {
     "CONCATENATION": _concatenation,
     "EXPAND_DIMS": _expand_dims,
     "PAD": _pad,
+    "PADV2": _pad,
     "RESHAPE": _rearrangement(2, keeps_order=False),
+    "SLICE": _slice,
     "SPLIT": _split,
+    "SPLIT_V": _split_v,
     "SQUEEZE": _rearrangement(1, keeps_order=True),
     "STRIDED_SLICE": _strided_slice,
     "TRANSPOSE": _transpose,
