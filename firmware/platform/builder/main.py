@@ -48,6 +48,7 @@ env.Append(
         *cpu,
         "-Os",
         "-g",
+        "-ffile-prefix-map=" + env.subst("$PROJECT_DIR") + "=.",  # the same bytes wherever the project lies
         "-ffunction-sections",
         "-fdata-sections",
         # Shown, but no errors: a newer compiler may find what none does today.
