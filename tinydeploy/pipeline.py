@@ -30,7 +30,7 @@ from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
 from tinydeploy.verify.compare import compare
 from tinydeploy.verify.oracle import reference_outputs
-from tinydeploy.verify.samples import Samples, default_samples, join_samples, load_samples
+from tinydeploy.verify.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
 
 
@@ -195,7 +195,7 @@ def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: 
             results.append(result.output)
             watch.step(len(results), samples.count)
         comparison = compare(unpack_outputs(results, session.hello), reference, labels=samples.labels)
-        latency = measure_latency(session, plan.board, pack_sample(samples[samples.count - 1], session.hello))
+        latency = measure_latency(session, plan.board, pack_sample(samples[FIRST_NOISE], session.hello))
     return Deployment(
         model=model,
         plan=plan,

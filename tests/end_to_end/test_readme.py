@@ -13,10 +13,15 @@ COMPILER = subprocess.run(["arm-none-eabi-gcc", "-dumpfullversion"], check=True,
 pytestmark = pytest.mark.skipif(not COMPILER.startswith("12.2."), reason="the README's figures are of GCC 12.2")
 
 
+def without_stack(lines: list[str]) -> list[str]:
+    """All but the stack's high-water mark, which depends on when interrupts came."""
+    return [line for line in lines if not line.startswith("  stack ")]
+
+
 def test_the_readme_shows_the_output_of_the_demo(tool):
     command, *shown = re.search(r"```\n\$ (.*?)```", README, re.DOTALL)[1].splitlines()
     finished = tool("flash", DIGITS, "--board", BOARD, "--samples", DIGITS_SAMPLES)
-    assert finished.out.splitlines() == shown, "copy the output of `make demo` into README.md"
+    assert without_stack(finished.out.splitlines()) == without_stack(shown), "copy `make demo`'s output into README.md"
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8").replace("\\\n\t\t", "")
     assert command in makefile
 

@@ -18,6 +18,10 @@ Array = npt.NDArray[np.generic]
 UNLABELLED = -1
 """The label of a sample whose class is not known."""
 
+FIRST_NOISE = 3
+"""The place of the first noise among the default samples: the input with which inferences are timed, always the same,
+since a kernel's instructions depend a little on its data."""
+
 _LABELS = "labels"
 # Of all arrays in an .npz, unpacked: these have to fit into memory.
 _MAX_NPZ_BYTES = 2 << 30
