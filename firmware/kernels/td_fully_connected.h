@@ -5,7 +5,7 @@
 #include "td_requantize.h"
 
 struct td_fully_connected {
-    uint16_t rows; /* how many vectors are multiplied with the weights */
+    int32_t rows; /* how many vectors are multiplied with the weights */
     uint16_t input_depth, output_depth;
     const int8_t *weights; /* [output_depth][input_depth] */
     const int32_t *bias;   /* [output_depth], minus the input's zero point times the sum of the channel's weights */

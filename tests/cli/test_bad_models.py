@@ -98,8 +98,8 @@ def test_every_op_that_is_not_supported_is_listed_with_index_and_reason(tool):
         builder.op(kind, [source], [target])
     (tool.folder / "exotic.tflite").write_bytes(builder.finish(inputs=tensors[:1], outputs=tensors[-1:]))
     summary, rows = refused(tool, "exotic.tflite", code=3)
-    assert summary == "error: 2 of the 3 ops in exotic.tflite cannot be compiled"
-    assert rows["ops"].splitlines() == [
+    assert summary == ("error: exotic.tflite cannot be compiled: 2 of its ops, inputs and outputs are not supported")
+    assert rows["reasons"].splitlines() == [
         "op 0 GELU: not supported by the aot engine",
         "op 2 MyDetector: not supported by the aot engine",
     ]

@@ -59,7 +59,7 @@ def test_what_an_op_cannot_do_is_said_in_its_sentence(model, reason):
     with pytest.raises(ModelError) as caught:
         compile_graph(parse_model(model, name="model.tflite"))
     kind = parse_model(model, name="model.tflite").ops[0].kind
-    refusal = caught.value.where["ops"]
+    refusal = caught.value.where["reasons"]
     assert refusal.startswith(f"op 0 {kind}: supported only where ")
     assert reason in refusal
     assert any(refusal.endswith(constraint.sentence) for constraint in OPERATORS[kind].constraints)

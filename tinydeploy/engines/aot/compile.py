@@ -2,66 +2,83 @@
 
 from dataclasses import dataclass
 
-from tinydeploy.engines.aot.operator import Constraint
 from tinydeploy.engines.aot.ops import OPERATORS
 from tinydeploy.engines.aot.program import Call, Layer, Operand, Program
 from tinydeploy.errors import ModelError
-from tinydeploy.model.graph import Graph, Op
-from tinydeploy.model.text import printable
+from tinydeploy.model.graph import DType, Graph, Op, Tensor
+from tinydeploy.model.text import printable, shape_text, tensor_label
+
+_END_TYPES = {DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.FLOAT32}
+_MAX_ENDS = 255
+_MAX_END_DIMENSION = 65_535
+"""What ``struct td_model`` and ``struct td_tensor`` can say of a model's inputs and outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unsupported:
-    """An op that the engine cannot compile, and why."""
+    """A place in the model that the engine cannot compile, and why."""
 
-    op: Op
+    place: str
     reason: str
 
 
-def unsupported_ops(graph: Graph) -> tuple[Unsupported, ...]:
-    """Everything in the graph that the engine cannot compile, in the graph's order; empty where all is well."""
-    found = []
-    for op in graph.ops:
-        operator = OPERATORS.get(op.kind)
-        if operator is None or op.is_custom:
-            found.append(Unsupported(op=op, reason="not supported by the aot engine"))
-            continue
-        broken = _first_broken(graph, op, operator.constraints)
-        if broken is not None:
-            found.append(Unsupported(op=op, reason=f"supported only where {broken.sentence}"))
+def unsupported(graph: Graph) -> tuple[Unsupported, ...]:
+    """Everything that the engine cannot compile: ops in the graph's order, then inputs and outputs."""
+    ops = ((f"op {op.index} {printable(op.kind)}", _reason_against(graph, op)) for op in graph.ops)
+    ends = (
+        (f"{side} {tensor_label(graph.tensors[index])}", _reason_against_end(graph.tensors[index]))
+        for side, indices in (("input", graph.inputs), ("output", graph.outputs))
+        for index in indices
+    )
+    found = [Unsupported(place=place, reason=reason) for place, reason in (*ops, *ends) if reason]
+    if max(len(graph.inputs), len(graph.outputs)) > _MAX_ENDS:
+        found.append(Unsupported(place="model", reason=f"more than {_MAX_ENDS} inputs or outputs"))
     return tuple(found)
+
+
+def _reason_against(graph: Graph, op: Op) -> str:
+    """Why an op cannot be compiled; empty where it can."""
+    operator = OPERATORS.get(op.kind)
+    if operator is None or op.is_custom:
+        return "not supported by the aot engine"
+    if any(graph.tensors[index].is_variable for index in op.inputs if index >= 0):
+        return "reads a variable; state that outlives an inference is not supported"
+    broken = next((constraint for constraint in operator.constraints if not constraint.holds(graph, op)), None)
+    return "" if broken is None else f"supported only where {broken.sentence}"
+
+
+def _reason_against_end(tensor: Tensor) -> str:
+    """Why a tensor cannot be an input or output of the firmware; empty where it can."""
+    if tensor.dtype not in _END_TYPES:
+        return f"the link carries no {tensor.dtype.value.lower()}"
+    if max(tensor.shape, default=1) > _MAX_END_DIMENSION:
+        return f"no dimension may be larger than {_MAX_END_DIMENSION:,}: {shape_text(tensor.shape)}"
+    return ""
 
 
 def compile_graph(graph: Graph) -> Program:
     """The kernel calls of one inference.
 
     Raises:
-        ModelError: Ops are not supported; all of them are listed with their index and the reason.
+        ModelError: Something is not supported; all of it is listed with its place and the reason.
     """
-    refused = unsupported_ops(graph)
+    refused = unsupported(graph)
     if refused:
         raise ModelError(
-            f"{len(refused)} of the {len(graph.ops)} ops in {printable(graph.name)} cannot be compiled",
-            where={"ops": "\n".join(f"{_name(item.op)}: {item.reason}" for item in refused)},
-            hint="replace these ops in the model; docs/supported-ops.md lists what is supported",
+            f"{printable(graph.name)} cannot be compiled: {len(refused)} of its ops, inputs and outputs "
+            "are not supported",
+            where={"reasons": "\n".join(f"{item.place}: {item.reason}" for item in refused)},
+            hint="change these in the model; docs/supported-ops.md lists what is supported",
         )
     layers = tuple(OPERATORS[op.kind].lower(graph, op) for op in graph.ops)
     return Program(layers=_copy_where_outputs_cannot_alias(graph, layers))
 
 
-def _first_broken(graph: Graph, op: Op, constraints: tuple[Constraint, ...]) -> Constraint | None:
-    return next((constraint for constraint in constraints if not constraint.holds(graph, op)), None)
-
-
-def _name(op: Op) -> str:
-    return f"op {op.index} {printable(op.kind)}"
-
-
 def _copy_where_outputs_cannot_alias(graph: Graph, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """Replaces an alias by a copy where its two tensors must live in different places.
 
-    A graph output has a place of its own, so it can share memory neither with a graph input or a constant nor with
-    another graph output.
+    A graph output has a place of its own, so it can share memory neither with a graph input nor with another graph
+    output. Constants are copied too: their arrays go by their own tensors' names.
     """
     placed = {*graph.inputs, *graph.outputs, *(t.index for t in graph.tensors if t.is_constant)}
     group = {tensor.index: {tensor.index} for tensor in graph.tensors}  # which tensors share memory, by tensor
@@ -69,7 +86,8 @@ def _copy_where_outputs_cannot_alias(graph: Graph, layers: tuple[Layer, ...]) ->
     for layer in layers:
         aliases, copies = {}, []
         for target, source in layer.aliases.items():
-            if placed & group[target] and placed & group[source]:
+            is_constant = graph.tensors[source].is_constant
+            if is_constant or (placed & group[target] and placed & group[source]):
                 copies.append(_copy(graph, source, target))
                 continue
             aliases[target] = source

@@ -5,6 +5,7 @@ cut down to harmless characters.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -20,6 +21,9 @@ from tinydeploy.templates import render
 _LINE_WIDTH = 100
 """Characters of array values a line, before the indent."""
 
+_SHARED_BYTES = 32
+"""Arrays of at least this size that calls have in common stand in flash once; smaller ones stay with each call."""
+
 _DTYPES = {
     DType.FLOAT32: "TD_FLOAT32",
     DType.INT8: "TD_INT8",
@@ -32,20 +36,17 @@ _DTYPES = {
 def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
     """The C source that defines ``td_model`` for the program."""
     functions = _function_names(graph, program)
+    shared = _shared_names(program)
     return render(
         "aot/model.c.j2",
-        title=f"{_identifier(graph.name, 60)}: {len(graph.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
+        title=f"{len(graph.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
         sha256=graph.sha256,
         sha256_bytes=_lines([f"0x{byte:02x}" for byte in bytes.fromhex(graph.sha256)]),
         summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(graph, program):,} bytes.",
         kernels=program.kernels,
         arena_bytes=layout.arena_bytes,
-        constants=[
-            {"comment": f"Tensor {t.index}, {shape_text(t.shape)}", "array": _array(f"tensor_{t.index}", t.data)}
-            for t in _constant_operands(graph, program)
-            if t.data is not None
-        ],
-        calls=[_function(graph, layer, call, functions[id(call)]) for layer, call in _calls(program)],
+        constants=_file_scope_arrays(graph, program, shared),
+        calls=[_function(graph, layer, call, functions[id(call)], shared) for layer, call in _calls(program)],
         steps=[_step(graph, layer, layout, functions) for layer in program.layers],
         reads_inputs=_reads_inputs(program, layout),
         layers=len(program.layers),
@@ -62,19 +63,46 @@ def constant_bytes(graph: Graph, program: Program) -> int:
 
 
 def layer_constant_bytes(graph: Graph, layers: tuple[Layer, ...]) -> int:
-    """Bytes of the constant arrays that these layers use; a constant tensor used twice counts once."""
-    arrays = sum(call.constant_bytes for layer in layers for call in layer.calls)
-    return arrays + sum(tensor.nbytes for tensor in _constant_operands(graph, Program(layers=layers)))
+    """Bytes of the constant arrays that these layers use; what stands in flash once counts once."""
+    keyed = _keyed_arrays(layers)
+    large = sum(array.nbytes for array in dict(keyed).values() if array.nbytes >= _SHARED_BYTES)
+    small = sum(array.nbytes for _, array in keyed if array.nbytes < _SHARED_BYTES)
+    return large + small + sum(tensor.nbytes for tensor in _constant_operands(graph, Program(layers=layers)))
 
 
 def _calls(program: Program) -> Iterator[tuple[Layer, Call]]:
     return ((layer, call) for layer in program.layers for call in layer.calls)
 
 
+def _keyed_arrays(layers: Sequence[Layer]) -> list[tuple[bytes, Array]]:
+    """All arrays of the calls, each with a key that equal ones have in common."""
+    arrays = (array for layer in layers for call in layer.calls for _, array in arrays_of(call.parameters))
+    return [(_key(array), array) for array in arrays]
+
+
+def _key(array: Array) -> bytes:
+    return array.values.dtype.str.encode() + array.values.tobytes()
+
+
+def _shared_names(program: Program) -> dict[bytes, str]:
+    """C names for the arrays that stand in flash once for several calls, by their keys."""
+    count = Counter(key for key, array in _keyed_arrays(program.layers) if array.nbytes >= _SHARED_BYTES)
+    return {key: f"shared_{number}" for number, key in enumerate(key for key in count if count[key] > 1)}
+
+
 def _constant_operands(graph: Graph, program: Program) -> list[Tensor]:
     """Constant tensors that calls read as operands, each once."""
     indices = {operand.tensor for _, call in _calls(program) for operand in call.inputs}
     return [graph.tensors[index] for index in sorted(indices) if graph.tensors[index].is_constant]
+
+
+def _file_scope_arrays(graph: Graph, program: Program, shared: Mapping[bytes, str]) -> list[dict[str, object]]:
+    """What stands outside the functions: constant tensors that calls read, and arrays that several calls share."""
+    tensors = [(t, t.data) for t in _constant_operands(graph, program) if t.data is not None]
+    arrays = {shared[key]: array.values for key, array in _keyed_arrays(program.layers) if key in shared}
+    named = [(f"Tensor {t.index}, {shape_text(t.shape)}", _array(f"tensor_{t.index}", data)) for t, data in tensors]
+    named += [("Of several layers", _array(name, values)) for name, values in arrays.items()]
+    return [{"comment": comment, "array": array} for comment, array in named]
 
 
 def _function_names(graph: Graph, program: Program) -> dict[int, str]:
@@ -87,15 +115,17 @@ def _function_names(graph: Graph, program: Program) -> dict[int, str]:
     return names
 
 
-def _function(graph: Graph, layer: Layer, call: Call, name: str) -> dict[str, object]:
+def _function(graph: Graph, layer: Layer, call: Call, name: str, shared: Mapping[bytes, str]) -> dict[str, object]:
+    arrays = arrays_of(call.parameters)
+    names = {array_name: shared.get(_key(array), array_name) for array_name, array in arrays}
     inputs = ["input"] if len(call.inputs) == 1 else [f"input_{i}" for i in range(len(call.inputs))]
     return {
         "comment": _layer_comment(graph, layer),
         "function": name,
         "signature": ", ".join([*(f"const int8_t *{i}" for i in inputs), "int8_t *output"]),
         "kernel": call.kernel,
-        "arrays": [_array(array_name, array.values) for array_name, array in arrays_of(call.parameters)],
-        "fields": "\n".join(_fields(call.parameters)),
+        "arrays": [_array(array_name, array.values) for array_name, array in arrays if names[array_name] == array_name],
+        "fields": "\n".join(_fields(call.parameters, names)),
         "arguments": ", ".join([f"&{call.kernel}", *inputs, "output"]),
     }
 
@@ -139,21 +169,21 @@ def _reads_inputs(program: Program, layout: Layout) -> bool:
     )
 
 
-def _fields(parameters: Mapping[str, Parameter], prefix: str = "") -> Iterator[str]:
-    """Designated initialisers, a line each, nested structs indented."""
+def _fields(parameters: Mapping[str, Parameter], names: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    """Designated initialisers, a line each, nested structs indented; ``names`` says how each array is called in C."""
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             yield f".{name} = {{"
-            yield from (f"    {line}" for line in _fields(value, f"{prefix}{name}_"))
+            yield from (f"    {line}" for line in _fields(value, names, f"{prefix}{name}_"))
             yield "},"
+        elif isinstance(value, Array):
+            yield f".{name} = {names[prefix + name]},"
         else:
-            yield f".{name} = {_value(value, prefix + name)},"
+            yield f".{name} = {_value(value)},"
 
 
-def _value(value: float | str | Array | tuple[int, ...], name: str) -> str:
+def _value(value: float | str | tuple[int, ...]) -> str:
     match value:
-        case Array():
-            return name
         case tuple():
             return f"{{{', '.join(str(item) for item in value)}}}"
         case float():

@@ -86,7 +86,9 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
         lower_bound_bytes=placement.lower_bound_bytes,
         live_bytes=_live_bytes(program, buffers),
         peak_op=steps[peak][0] if owners else None,
-        peak_tensors=tuple(o for o in owners if lifetimes[o][0] <= peak <= lifetimes[o][1]),
+        peak_tensors=tuple(
+            _occupant(o, peak, calls, roots) for o in owners if lifetimes[o][0] <= peak <= lifetimes[o][1]
+        ),
     )
 
 
@@ -117,6 +119,12 @@ def _lifetimes(calls: Sequence[Call], roots: Mapping[int, int], fixed: Mapping[i
             if root not in fixed:
                 lifetimes[root] = (lifetimes.get(root, (step, step))[0], step)
     return lifetimes
+
+
+def _occupant(root: int, step: int, calls: Sequence[Call], roots: Mapping[int, int]) -> int:
+    """Which of the tensors that share a root's memory is in it at a step: the last that was touched by then."""
+    touched = (operand.tensor for call in calls[: step + 1] for operand in (*call.inputs, call.output))
+    return [tensor for tensor in touched if roots[tensor] == root][-1]
 
 
 def _live_bytes(program: Program, buffers: Sequence[Buffer]) -> tuple[int, ...]:

@@ -50,11 +50,6 @@ class Call:
     output: Operand
     in_place: tuple[int, ...] = ()
 
-    @property
-    def constant_bytes(self) -> int:
-        """Bytes of the call's constant arrays in flash, without its parameter struct."""
-        return sum(array.nbytes for _, array in arrays_of(self.parameters))
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:

@@ -157,6 +157,15 @@ def _scales_match_channels(graph: Graph, op: Op) -> bool:
     return not quantization.per_channel or quantization.axis == axis
 
 
+def _reach_fits(graph: Graph, op: Op) -> bool:
+    options = cast("Conv2DOptions", op.options)
+    _, _, width, channels = tensor_at(graph, op, 0).shape
+    _, kernel_height, kernel_width, _ = tensor_at(graph, op, 1).shape
+    rows = (kernel_height - 1) * options.dilation_h + 1
+    columns = (kernel_width - 1) * options.dilation_w + 1
+    return max(rows, columns) < 2**16 and rows * max(width, columns) * channels <= INT32_MAX
+
+
 def _is_not_grouped(graph: Graph, op: Op) -> bool:
     return tensor_at(graph, op, 0).shape[-1] == tensor_at(graph, op, 1).shape[-1]
 
@@ -183,10 +192,13 @@ _CONSTRAINTS = (
     Constraint(sentence="no input can overflow the 32-bit accumulators", holds=_accumulators_fit),
 )
 
+_REACH_FITS = Constraint(
+    sentence="the dilated kernel covers at most 65,535 rows and columns, and 2**31 values", holds=_reach_fits
+)
 _NOT_GROUPED = Constraint(sentence="every output channel reads all input channels (no groups)", holds=_is_not_grouped)
 
 OPERATORS = (
-    Operator(kind="CONV_2D", constraints=(*_CONSTRAINTS, _NOT_GROUPED), lower=lower_conv_2d),
-    Operator(kind="DEPTHWISE_CONV_2D", constraints=_CONSTRAINTS, lower=lower_depthwise_conv_2d),
+    Operator(kind="CONV_2D", constraints=(*_CONSTRAINTS, _REACH_FITS, _NOT_GROUPED), lower=lower_conv_2d),
+    Operator(kind="DEPTHWISE_CONV_2D", constraints=(*_CONSTRAINTS, _REACH_FITS), lower=lower_depthwise_conv_2d),
     Operator(kind="FULLY_CONNECTED", constraints=_CONSTRAINTS, lower=lower_fully_connected),
 )
