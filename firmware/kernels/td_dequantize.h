@@ -11,7 +11,7 @@ struct td_dequantize {
     int32_t zero_point;
 };
 
-/* `count` values; `input` and `output` are aligned for their types and must not overlap. */
+/* `count` values; no alignment is needed; `input` and `output` must not overlap. */
 void td_dequantize(const struct td_dequantize *dequantize, const void *input, void *output);
 
 #endif

@@ -14,7 +14,7 @@ struct td_quantize {
     int32_t min, max;
 };
 
-/* `count` values; `input` and `output` are aligned for their types and must not overlap. */
+/* `count` values; no alignment is needed; `input` and `output` must not overlap. */
 void td_quantize(const struct td_quantize *quantize, const void *input, void *output);
 
 #endif

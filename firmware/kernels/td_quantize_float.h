@@ -12,7 +12,7 @@ struct td_quantize_float {
     int32_t min, max;
 };
 
-/* `count` values; `input` and `output` are aligned for their types and must not overlap. Rounds to nearest, ties away
+/* `count` values; no alignment is needed; `input` and `output` must not overlap. Rounds to nearest, ties away
  * from zero. What is beyond the output's range becomes its nearest bound, not-a-number the zero point. */
 void td_quantize_float(const struct td_quantize_float *quantize, const void *input, void *output);
 

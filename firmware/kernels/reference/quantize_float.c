@@ -10,11 +10,12 @@ static int32_t round_half_away(float value)
 
 void td_quantize_float(const struct td_quantize_float *quantize, const void *input, void *output)
 {
-    const float *const values = input;
     const float limit = 131072.0f; /* beyond any 16-bit value plus a zero point */
 
     for (int32_t i = 0; i < quantize->count; i++) {
-        const float scaled = values[i] / quantize->scale;
+        float real;
+        memcpy(&real, (const uint8_t *)input + 4 * i, sizeof real);
+        const float scaled = real / quantize->scale;
         int32_t value = quantize->zero_point;
         if (scaled >= limit) {
             value = quantize->max;
