@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from tflite_builder import ModelBuilder
 
-from tinydeploy.verify.compare import Accuracy, Comparison, Difference, compare
+from tinydeploy.model.reader import parse_model
+from tinydeploy.verify.compare import Accuracy, Comparison, Difference, compare, lsb_sizes
 from tinydeploy.verify.oracle import Reference
 from tinydeploy.verify.samples import UNLABELLED
 
 
 def against(*expected: np.ndarray, got: list[np.ndarray] | None = None, tolerance: int = 0, **more) -> Comparison:
     reference = Reference(outputs=expected, oracle="the oracle", tolerance=tolerance)
+    more.setdefault("lsb_sizes", [1.0] * len(expected))
     return compare(list(expected) if got is None else got, reference, **more)
 
 
@@ -54,11 +57,36 @@ def test_a_stand_in_oracle_has_a_tolerance_but_exact_stays_exact():
     assert not against(SCORES, got=[SCORES + np.int8(3)], tolerance=2).passed
 
 
+@pytest.mark.parametrize(("lsb", "passed"), [(2, True), (3, False)])
+def test_the_tolerance_of_a_float_output_is_in_the_steps_it_was_dequantised_with(lsb, passed):
+    scale = 0.00390625
+    reals = np.float32(scale) * np.arange(20, dtype=np.float32).reshape(5, 4)
+    result = against(SCORES, reals, got=[SCORES, reals + np.float32(lsb * scale)], tolerance=2, lsb_sizes=[1.0, scale])
+    assert (result.exact, result.passed) == (False, passed)
+
+
+def test_an_output_without_a_step_has_to_be_the_same():
+    reals = np.ones((1, 4), np.float32)
+    assert not against(reals, got=[reals + np.float32(1e-6)], tolerance=16, lsb_sizes=[0.0]).passed
+    assert against(reals, tolerance=16, lsb_sizes=[0.0]).passed
+
+
+def test_the_step_of_an_output_is_one_or_the_scale_of_what_was_dequantised():
+    builder = ModelBuilder()
+    x, y = builder.tensor((1, 4), scale=0.5), builder.tensor((1, 4), scale=0.25)
+    reals, others = builder.tensor((1, 4), "FLOAT32"), builder.tensor((1, 4), "FLOAT32")
+    builder.op("RELU", [x], [y])
+    builder.op("DEQUANTIZE", [y], [reals])
+    builder.op("EXP", [reals], [others])
+    graph = parse_model(builder.finish(inputs=[x], outputs=[y, reals, others]), name="m.tflite")
+    assert lsb_sizes(graph) == (1.0, 0.25, 0.0)
+
+
 def test_floats_are_compared_by_their_bits():
     reals = np.array([[0.0, np.nan, np.inf]], np.float32)
     assert against(reals, got=[reals.copy()]).exact
     negative_zero = against(reals, got=[changed(reals, index=(0, 0), value=-0.0)])
-    assert (negative_zero.exact, negative_zero.max_abs_diff) == (False, 0)
+    assert (negative_zero.exact, negative_zero.passed, negative_zero.max_abs_diff) == (False, False, 0)
     assert against(reals, got=[changed(reals, index=(0, 1), value=1.0)]).max_abs_diff == np.inf
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tinydeploy.model.graph import DType, Graph
 from tinydeploy.verify.oracle import Reference
 from tinydeploy.verify.samples import UNLABELLED
 
@@ -54,14 +55,16 @@ class Accuracy:
 class Comparison:
     """What came out of comparing.
 
-    ``tolerance`` is 0 unless a stand-in was the oracle. ``max_abs_diff`` is in units of the output's type: LSB of a
-    quantised output, reals of a float one; infinite where one side is not a number and the other is.
+    ``passed``: all outputs are within the oracle's ``tolerance``; it is in LSB, and 0 unless a stand-in was the oracle,
+    which means that they are bit-identical. ``max_abs_diff`` is in units of the output's type: LSB of a quantised
+    output, reals of a float one; infinite where one side is not a number and the other is.
     """
 
     oracle: str
     samples: int
     values: int
     tolerance: int
+    passed: bool
     differing_values: int
     differing_samples: int
     max_abs_diff: float
@@ -73,16 +76,25 @@ class Comparison:
         """Whether all outputs are bit-identical."""
         return self.differing_values == 0
 
-    @property
-    def passed(self) -> bool:
-        """Whether all outputs are within the oracle's tolerance."""
-        return self.exact or self.max_abs_diff <= self.tolerance
+
+def lsb_sizes(graph: Graph) -> tuple[float, ...]:
+    """What one LSB is in the units of each graph output: 1, or for a float one the scale that it was dequantised with.
+
+    0 for a float that does not come out of a DEQUANTIZE: no difference of it can be told in LSB.
+    """
+    return tuple(_lsb_size(graph, output) for output in graph.outputs)
 
 
 def compare(
-    device: Sequence[Array], reference: Reference, *, labels: npt.NDArray[np.int64] | None = None
+    device: Sequence[Array],
+    reference: Reference,
+    *,
+    lsb_sizes: Sequence[float],
+    labels: npt.NDArray[np.int64] | None = None,
 ) -> Comparison:
     """Compares ``device``, one array per graph output of shape (samples, *tensor shape), with the reference.
+
+    ``lsb_sizes`` has what one LSB of the reference's tolerance is in each output: see the function of that name.
 
     Raises:
         ValueError: The arrays are not of the reference's shapes and types: a mistake of the caller.
@@ -94,17 +106,34 @@ def compare(
     count = len(reference.outputs[0])
     masks = [_differs(got, expected).reshape(count, -1) for got, expected in pairs]
     wrong = np.logical_or.reduce([mask.any(axis=1) for mask in masks])
+    distances = [_largest(*pair) for pair in pairs]
     return Comparison(
         oracle=reference.oracle,
         samples=count,
         values=sum(mask.size for mask in masks),
         tolerance=reference.tolerance,
+        passed=_is_near(distances, reference.tolerance, lsb_sizes) if reference.tolerance else not bool(wrong.any()),
         differing_values=sum(int(np.count_nonzero(mask)) for mask in masks),
         differing_samples=int(np.count_nonzero(wrong)),
-        max_abs_diff=max(_largest(*pair) for pair in pairs),
+        max_abs_diff=max(distances),
         first_difference=_first(pairs, masks, wrong),
         accuracy=None if labels is None else _accuracy(*pairs[0], labels),
     )
+
+
+def _lsb_size(graph: Graph, output: int) -> float:
+    if graph.tensors[output].dtype is not DType.FLOAT32:
+        return 1.0
+    for op in graph.ops:
+        if op.kind == "DEQUANTIZE" and output in op.outputs:
+            quantization = graph.tensors[op.inputs[0]].quantization
+            return quantization.scale if quantization else 0.0
+    return 0.0
+
+
+def _is_near(distances: Sequence[float], tolerance: int, sizes: Sequence[float]) -> bool:
+    """Whether each is within the tolerance, with half an LSB more: floats are rounded when they are dequantised."""
+    return all(distance <= (tolerance + 0.5) * size for distance, size in zip(distances, sizes, strict=True))
 
 
 def _differs(got: Array, expected: Array) -> npt.NDArray[np.bool_]:
