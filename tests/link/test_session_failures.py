@@ -8,7 +8,17 @@ import pytest
 
 from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
 from tinydeploy.link.frame import Decoder, Frame, encode
-from tinydeploy.link.messages import REPLY, Ack, ErrorCode, HelloReply, InputChunk, Message, Refusal, ResultChunk
+from tinydeploy.link.messages import (
+    REPLY,
+    Ack,
+    ErrorCode,
+    HelloReply,
+    InputChunk,
+    LayersChunk,
+    Message,
+    Refusal,
+    ResultChunk,
+)
 from tinydeploy.link.session import Session
 
 DESCRIPTION = HelloReply(
@@ -191,6 +201,29 @@ def test_a_device_that_has_computed_what_it_was_never_sent() -> None:
     error = failure_of(lambda frame: describes_itself(frame) or [(Message.RESULT | REPLY, result)])
     assert isinstance(error, WrongFirmwareError)
     assert error.summary == "the device's reply makes no sense: RESULT"
+
+
+@pytest.mark.parametrize(
+    ("inference", "first", "ticks"),
+    [(1, 0, 0), (1, 0, 2), (0, 0, 1), (1, 1, 1)],
+    ids=["no layer", "too many layers", "of another inference", "other layers"],
+)
+def test_times_of_layers_that_make_no_sense(inference: int, first: int, ticks: int) -> None:
+    reply = LayersChunk(id=inference, first=first, data=bytes(4 * ticks)).pack()
+    sent: list[int] = []
+
+    def computes(frame: Frame) -> list[tuple[int, bytes]]:
+        if frame.message == Message.INPUT:
+            sent.append(InputChunk.unpack(frame.payload).id)
+            return [(Message.RESULT | REPLY, ResultChunk(id=sent[-1], status=0, ticks=1, offset=0, data=b"ok").pack())]
+        if frame.message == Message.LAYERS:
+            return [(Message.LAYERS | REPLY, reply)]
+        room = Ack(next_id=len(sent), next_offset=0, end_id=len(sent) + 1).pack()
+        return describes_itself(frame) or [(Message.INPUT | REPLY, room)]
+
+    with pytest.raises(WrongFirmwareError) as caught:
+        Session.open(Line(computes)).profile(b"abcd", layers=True)
+    assert caught.value.summary == "the device's reply makes no sense: LAYERS"
 
 
 def test_a_device_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:

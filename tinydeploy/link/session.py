@@ -48,6 +48,12 @@ def _random_session() -> int:
     return 1 + secrets.randbelow(2**32 - 1)
 
 
+def _layers_from(payload: bytes) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """Inference and first layer, and the times from there on."""
+    chunk = LayersChunk.unpack(payload)
+    return (chunk.id, chunk.first), chunk.ticks
+
+
 class Session:
     """An open conversation; a context manager that closes the transport.
 
@@ -215,7 +221,10 @@ class Session:
         ticks: tuple[int, ...] = ()
         while len(ticks) < self.hello.layers:
             payload = self._ask(Message.LAYERS, LayersRequest(id=inference, first=len(ticks)).pack())
-            ticks += self._unpacked(lambda data: LayersChunk.unpack(data).ticks, Message.LAYERS, payload)
+            place, more = self._unpacked(_layers_from, Message.LAYERS, payload)
+            if place != (inference, len(ticks)) or not 0 < len(more) <= self.hello.layers - len(ticks):
+                raise failures.not_understood(self._channel.name, Message.LAYERS.name)
+            ticks += more
         return ticks
 
     def _ask(self, message: Message, payload: bytes) -> bytes:
