@@ -15,10 +15,10 @@ def cache(tmp_path, monkeypatch):
 def test_what_is_there_is_told_with_its_version():
     found = checks()
     assert list(found) == [
-        "Python", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "QEMU", "Reference", "Serial ports",
-        "Cache folder",
+        "Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "QEMU", "Reference",
+        "Serial ports", "Cache folder",
     ]  # fmt: skip
-    for name in ("Python", "PlatformIO", "SCons", "Arm GCC", "QEMU"):
+    for name in ("Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "QEMU"):
         assert found[name].ok
         assert found[name].found[0].isdigit(), found[name]
     assert found["C library for Arm"].ok

@@ -50,6 +50,7 @@ def check_tools() -> tuple[Check, ...]:
 
 def _checks() -> Iterator[Check]:
     yield _python()
+    yield _python_package("LiteRT", "ai-edge-litert", "ai-edge-litert", "no model can be read")
     yield _python_package("PlatformIO", "platformio", "platformio", "no firmware can be built")
     yield _python_package("SCons", "SCons", "scons", "PlatformIO downloads it, which needs a network")
     yield _program("Arm GCC", "arm-none-eabi-gcc", COMPILER_PACKAGE, "no firmware can be built for Arm boards")

@@ -6,7 +6,9 @@ the reader crash, or take more time or memory than a small multiple of its size.
 """
 
 import contextlib
+import platform
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinydeploy.errors import ModelError
+from tinydeploy.errors import BuildError, ModelError
 from tinydeploy.model.text import printable
 
 Ints = tuple[int, ...]
@@ -84,6 +86,7 @@ def decode(data: bytes) -> RawModel:
 
     Raises:
         ModelError: The bytes are not a flatbuffer of the schema, or use a part of it that no engine here can.
+        BuildError: The schema's package is not installed.
     """
     return _Decoder(data).decode()
 
@@ -93,7 +96,10 @@ class _Decoder:
 
     def __init__(self, data: bytes) -> None:
         # 0.1 s to import; only those commands pay that read a model.
-        from ai_edge_litert import schema_py_generated as schema
+        try:
+            from ai_edge_litert import schema_py_generated as schema
+        except ImportError as error:
+            raise _no_litert(error) from error
 
         self.data = data
         self.schema = schema
@@ -222,6 +228,14 @@ class _Decoder:
         table = constructor()
         table.Init(union.Bytes, union.Pos)
         return table
+
+
+def _no_litert(error: ImportError) -> BuildError:
+    return BuildError(
+        "a tool is missing: ai-edge-litert, without which no model can be read",
+        where={"python": f"{sys.executable} ({platform.machine()})", "reason": str(error)},
+        hint="pip install ai-edge-litert; it exists for Linux (x86-64, arm64), macOS (arm64) and Windows (x86-64)",
+    )
 
 
 def _names(enumeration: type) -> dict[int, str]:
