@@ -10,6 +10,8 @@ from typing import Literal
 from tinydeploy.boards import Board
 from tinydeploy.link.session import Session
 
+_TICKS_MODULUS = 2**32
+
 _BURST = 4
 """Inputs that are streamed in one go."""
 
@@ -19,9 +21,10 @@ class Latency:
     """The cost of one inference and of each of its layers, in ``unit``.
 
     On virtual boards whose time counts instructions they are exact and repeatable; on others, microseconds.
+    ``per_inference`` is None where an inference takes longer than the board's timer can tell.
     """
 
-    per_inference: int
+    per_inference: int | None
     unit: Literal["instructions", "us"]
     layers: tuple[int, ...]
 
@@ -46,7 +49,11 @@ class Streaming:
 
 
 def measure_latency(session: Session, board: Board, sample: bytes) -> Latency:
-    """The cost of one inference, with interrupts off; the layers are timed in a run of their own."""
+    """The cost of one inference, with interrupts off; the layers are timed in a run of their own.
+
+    The board's ticks are modulo 2**32. Where all layers together have more of them than the inference, it was the
+    inference that wrapped: nothing else takes anywhere near half of that.
+    """
     unit: Literal["instructions", "us"] = "instructions" if board.is_virtual else "us"
 
     def cost(ticks: int) -> int:
@@ -54,8 +61,11 @@ def measure_latency(session: Session, board: Board, sample: bytes) -> Latency:
 
     profile = session.profile(sample, layers=True)
     assert profile.layer_ticks is not None
+    has_wrapped = sum(profile.layer_ticks) - profile.ticks > _TICKS_MODULUS // 2
     return Latency(
-        per_inference=cost(profile.ticks), unit=unit, layers=tuple(cost(ticks) for ticks in profile.layer_ticks)
+        per_inference=None if has_wrapped else cost(profile.ticks),
+        unit=unit,
+        layers=tuple(cost(ticks) for ticks in profile.layer_ticks),
     )
 
 

@@ -7,7 +7,7 @@ what the one before it made, and nothing is decided after the Plan.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
 from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES
+from tinydeploy.engines.interface import Engine
 from tinydeploy.errors import FlashError, UsageError
 from tinydeploy.files import cache_dir
 from tinydeploy.link.session import Session
@@ -28,7 +29,7 @@ from tinydeploy.model.reader import read_model
 from tinydeploy.plan import Plan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
-from tinydeploy.verify.compare import compare
+from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
@@ -46,9 +47,10 @@ def doctor() -> tuple[Check, ...]:
 
 def inspect(model: Path, boards: Sequence[str] = (), *, engine: str = "aot", buffers: int = 2) -> tuple[Plan, ...]:
     """Plans for the boards, or for all there are. Whether they fit is part of the answer, not an error."""
+    chosen = _engine(engine)
     graph = _read(model)
     wanted = [find_board(board) for board in boards] or load_boards()
-    return tuple(make_plan(graph, board, ENGINES[engine], buffers=buffers) for board in wanted)
+    return tuple(make_plan(graph, board, chosen, buffers=buffers) for board in wanted)
 
 
 def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
@@ -124,6 +126,12 @@ def bench(
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
 
 
+def _engine(name: str) -> Engine:
+    if name not in ENGINES:
+        raise UsageError(f"unknown engine {name!r}", hint=f"one of: {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
 def _read(model: Path) -> Graph:
     graph = read_model(model)
     require_integer(graph)
@@ -131,10 +139,9 @@ def _read(model: Path) -> Graph:
 
 
 def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
-    if target.engine not in ENGINES:
-        raise UsageError(f"unknown engine {target.engine!r}", hint=f"one of: {', '.join(ENGINES)}")
+    engine = _engine(target.engine)
     with watch.stage("plan"):
-        plan = make_plan(_read(model), find_board(target.board), ENGINES[target.engine], buffers=target.buffers)
+        plan = make_plan(_read(model), find_board(target.board), engine, buffers=target.buffers)
         require_fit(plan)
     watch.planned(plan)
     with watch.stage("generate"):
@@ -181,7 +188,7 @@ def _running(built: Build, *, counted: bool, keep: bool = False) -> Iterator[tup
 
 @contextmanager
 def _session(plan: Plan, project: FirmwareProject, port: str) -> Iterator[Session]:
-    with Session.open(SerialPort(port, baud=plan.board.uart.baud), name=port) as session:
+    with closing(SerialPort(port, baud=plan.board.uart.baud)) as line, Session.open(line, name=port) as session:
         session.expect(project.build_id, plan.graph.sha256)
         yield session
 
@@ -194,7 +201,9 @@ def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: 
         for result in session.run(packed):
             results.append(result.output)
             watch.step(len(results), samples.count)
-        comparison = compare(unpack_outputs(results, session.hello), reference, labels=samples.labels)
+        comparison = compare(
+            unpack_outputs(results, session.hello), reference, lsb_sizes=lsb_sizes(plan.graph), labels=samples.labels
+        )
         latency = measure_latency(session, plan.board, pack_sample(samples[FIRST_NOISE], session.hello))
     return Deployment(
         model=model,

@@ -44,11 +44,13 @@ SILENT: Progress = _Silent()
 class Stopwatch:
     """Takes the time of each stage, and passes on to ``progress`` what happens.
 
-    ``seconds`` has the stages by name, in their order, and their ``total``.
+    ``seconds`` has the stages by name, in their order, and the ``total`` since the watch was made, which has
+    what is between stages too.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self._begin = monotonic()
         self._stages: dict[str, float] = {}
         self.planned = progress.planned
         self.step = progress.step
@@ -67,4 +69,4 @@ class Stopwatch:
     @property
     def seconds(self) -> dict[str, float]:
         """What has been taken so far."""
-        return {**self._stages, "total": sum(self._stages.values())}
+        return {**self._stages, "total": monotonic() - self._begin}

@@ -18,6 +18,8 @@ from tinydeploy.report.plan import model_json
 from tinydeploy.report.values import Json
 from tinydeploy.verify.compare import Accuracy, Comparison
 
+_WRAPPED = "unknown: longer than the board's timer"
+
 _SHOWN_CLASSES = 30
 """Labelled samples whose classes are shown one by one."""
 
@@ -94,10 +96,11 @@ def _built(plan: Plan, image: Image) -> Text:
 def _device_facts(deployment: Deployment) -> Text:
     latency = deployment.latency
     unit = "instructions, emulated" if latency.unit == "instructions" else "µs, measured"
+    inference = f"{latency.per_inference:,} {unit}" if latency.per_inference is not None else _WRAPPED
     stack = f"{deployment.stack_bytes:,} B of {deployment.plan.board.stack_bytes:,} at most"
     return Text.assemble(
         ("on the board\n", "bold"),
-        f"  inference  {latency.per_inference:,} {unit}\n",
+        f"  inference  {inference}\n",
         f"  arena      {deployment.arena_device_bytes:,} B\n",
         f"  stack      {stack if deployment.stack_bytes else 'unknown'}",
     )
