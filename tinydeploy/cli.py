@@ -6,7 +6,9 @@ import os
 import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from tinydeploy import __version__
-from tinydeploy.errors import TinydeployError, UsageError, os_failure, visible
+from tinydeploy.errors import InternalError, InterruptedRunError, TinydeployError, UsageError, failure_of, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,9 +28,8 @@ if TYPE_CHECKING:
 # What a command needs is imported when it runs, so that `tinydeploy --help` answers at once.
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-INTERRUPTED = 130
 READER_GONE = 141
-"""The exit codes after Ctrl-C and on a broken pipe, as shells have them."""
+"""The exit code on a broken pipe, as shells have it."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -37,6 +38,7 @@ Exit codes:
   2  usage                       7  no device, or it does not answer
   3  model not usable            8  the link broke
   4  does not fit                9  a different firmware answers
+ 70  a bug in tinydeploy
 
 \b
 Builds are kept in the user's cache folder, or in TINYDEPLOY_CACHE_DIR.
@@ -64,8 +66,11 @@ def main() -> NoReturn:
         code = _run()
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
-        code = INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # the latter is how rich, and click before 8.5, end on a broken pipe
+        code = InterruptedRunError.exit_code
+    except (BrokenPipeError, SystemExit) as error:
+        # Rich, and click before 8.5, make the latter of a broken pipe.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
         code = READER_GONE
         for stream in (sys.stdout, sys.stderr):  # what is still to be flushed goes nowhere
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -76,16 +81,14 @@ def _run() -> int:
     """Runs the command line; returns its exit code when every failure has been told."""
     try:
         return int(tinydeploy.main(prog_name="tinydeploy", standalone_mode=False))
-    except TinydeployError as error:
-        failure = error
     except click.UsageError as error:
         hint = f"{error.ctx.command_path if error.ctx else 'tinydeploy'} --help"
         message = error.format_message().rstrip(".")
-        failure = UsageError(f"{message[:1].lower()}{message[1:]}", hint=hint)
-    except BrokenPipeError:
+        failure: TinydeployError = UsageError(f"{message[:1].lower()}{message[1:]}", hint=hint)
+    except (BrokenPipeError, click.Abort):
         raise
-    except OSError as error:  # a full disk, say: it can happen anywhere, and is not ours to foresee
-        failure = os_failure(error)
+    except Exception as error:
+        failure = failure_of(error)
     click.echo(f"error: {failure}", err=True)
     return failure.exit_code
 
@@ -127,14 +130,26 @@ def verb(function: Callable[..., Outcome]) -> click.Command:
         with Terminal(json_path=json_path, verbose=verbose) as terminal:
             try:
                 outcome = function(terminal, **options)
-            except TinydeployError as error:
-                terminal.write_error(error)
+                terminal.write(outcome.text, outcome.json)
+            except BrokenPipeError:
                 raise
-            terminal.write(outcome.text, outcome.json)
+            except (Exception, KeyboardInterrupt) as error:
+                _tell_programs(terminal, error)
+                raise
         return outcome.exit_code
 
     command.params.sort(key=lambda option: option.name in ("json_path", "verbose", "help"))  # behind the verb's own
     return command
+
+
+def _tell_programs(terminal: "Terminal", error: BaseException) -> None:
+    """Writes a failure as JSON, so that the result of an earlier run is never taken for that of this one."""
+    failure = failure_of(error)
+    if isinstance(failure, InternalError):
+        for line in traceback.format_exception(error):
+            terminal.line(line.rstrip())  # which shows it with -v
+    with suppress(TinydeployError, OSError):  # that this cannot be written is no reason to tell another failure
+        terminal.write_error(failure)
 
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))

@@ -2,11 +2,13 @@
 
 An error carries what a person needs: the facts (``summary``), the place (``where``) and the next step (``try``).
 Code that raises one fills these in; ``cli.main`` prints them and exits. Nothing else is shown to the user as a
-failure, and an exception that is not a `TinydeployError` is a bug.
+failure; an exception that is not a `TinydeployError` is a bug, and is told as an `InternalError`.
 """
 
 import os
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 
 
 def visible(text: str) -> str:
@@ -57,7 +59,7 @@ class UsageError(TinydeployError):
 
 
 def os_failure(error: OSError) -> UsageError:
-    """A failure of the system that no stage foresees, such as a full disk, as facts, place and next step."""
+    """A failure of the system that no stage foresees, such as a full disk: it can happen anywhere."""
     reason = (error.strerror or str(error)).lower()
     where = {"file": os.fsdecode(error.filename)} if isinstance(error.filename, str | bytes) else {}
     return UsageError(f"the system refused: {reason}", where=where, hint="free disk or memory, or check permissions")
@@ -103,3 +105,39 @@ class WrongFirmwareError(TinydeployError):
     """The device answers, but runs a different firmware than the one expected."""
 
     exit_code = 9
+
+
+class InterruptedRunError(TinydeployError):
+    """Ctrl-C, or another signal that ends programs; 130, as shells have it."""
+
+    exit_code = 130
+
+
+class InternalError(TinydeployError):
+    """A bug in this program; EX_SOFTWARE of sysexits.h."""
+
+    exit_code = 70
+
+
+def failure_of(error: BaseException) -> TinydeployError:
+    """What is told of any exception that ends a command."""
+    if isinstance(error, TinydeployError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedRunError("interrupted")
+    return os_failure(error) if isinstance(error, OSError) else _internal_failure(error)
+
+
+def _internal_failure(error: BaseException) -> InternalError:
+    """An exception that nobody foresaw: what it is, and the last place in this package that it came by."""
+    package = Path(__file__).parent
+    places = [
+        f"{package.name}/{Path(frame.filename).relative_to(package)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(package)
+    ]
+    return InternalError(
+        f"an internal error: {type(error).__name__}: {' '.join(str(error).split())}",
+        where={"place": places[-1]} if places else {},
+        hint="this is a bug; please report it with: the command, the model, and what it prints with -v",
+    )
