@@ -14,7 +14,6 @@ BELOW = "everything below"
 # An empty row is a stage that stands on nothing of this project.
 MAY_IMPORT = {
     "cli": BELOW,
-    "pytest_plugin": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
     "doctor": "verify build devices process files errors",
@@ -30,7 +29,6 @@ MAY_IMPORT = {
     "engines": "boards memory model templates files errors",
     "boards": "files errors",
     "memory": "model errors",
-    "convert": "model process files errors",
     "model": "files errors",
     "templates": "files errors",
     "process": "errors",

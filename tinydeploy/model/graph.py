@@ -129,7 +129,7 @@ class Conv2DOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthwiseConv2DOptions(Conv2DOptions):
-    """DEPTHWISE_CONV_2D. The depth multiplier is output channels / input channels, whatever the file says."""
+    """DEPTHWISE_CONV_2D. The depth multiplier is output channels / input channels."""
 
     depth_multiplier: int
 
