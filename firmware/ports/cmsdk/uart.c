@@ -29,7 +29,8 @@ static struct cmsdk_uart *const uart = (struct cmsdk_uart *)TD_UART_BASE;
 void td_port_init(void)
 {
     td_timer_init();
-    uart->bauddiv = TD_UART_CLOCK_HZ / TD_UART_BAUD;
+    /* the nearest divisor */
+    uart->bauddiv = (TD_UART_CLOCK_HZ + TD_UART_BAUD / 2) / TD_UART_BAUD;
     uart->ctrl = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_TX_INTERRUPT | CTRL_RX_INTERRUPT;
     (void)uart->data; /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);

@@ -65,7 +65,8 @@ void td_port_init(void)
     *td_register(GPIOA_AFRH) = (*td_register(GPIOA_AFRH) & ~AFRH_PINS_9_10) | AFRH_USART1;
     *td_register(GPIOA_MODER) = (*td_register(GPIOA_MODER) & ~MODER_PINS_9_10) | MODER_ALTERNATE;
     init_timer();
-    usart->brr = TD_UART_CLOCK_HZ / TD_UART_BAUD; /* 16-fold oversampling: the value is the divisor in sixteenths */
+    /* 16-fold oversampling: the value is the divisor in sixteenths, here the nearest one */
+    usart->brr = (TD_UART_CLOCK_HZ + TD_UART_BAUD / 2) / TD_UART_BAUD;
     usart->cr1 = CR1_UE | CR1_TE | CR1_RE | CR1_RXNEIE;
     (void)usart->dr; /* whatever came before there was anybody to take it */
     td_irq_enable(TD_UART_RX_IRQ);
