@@ -7,12 +7,15 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import platformdirs
 
 from tinydeploy.errors import UsageError
+
+LISTING = PurePosixPath(".tinydeploy-files")
+"""In a folder that `write_tree` wrote to: the files that are its own, one in a line."""
 
 
 def data_dir(name: str) -> Path:
@@ -54,8 +57,7 @@ def write_file(path: Path, content: bytes) -> None:
             return
         path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Named before it is made, so that it goes away whenever a Ctrl-C comes.
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary = _beside(path)
         try:
             with temporary.open("xb") as stream:
                 stream.write(content)
@@ -85,31 +87,91 @@ def require_place(path: Path) -> None:
 
 
 def write_tree(folder: Path, tree: Mapping[PurePosixPath, bytes]) -> None:
-    """Makes ``folder`` hold the files of ``tree``, leaving alone those that already have that content.
+    """Makes ``folder`` hold the files of ``tree``, and none that an earlier call wrote there and this one does not.
 
-    Unchanged files keep their time stamp, so that a build tool does not rebuild them. Where this fails or is
-    interrupted, what it added is taken away again.
+    Other files are left alone. The folder's `LISTING` says which ones are not: while this goes on, the earlier and the
+    new files, so that the next call puts in order what one that was killed left. Files that have their content already
+    keep their time stamp, so that a build tool does not rebuild them. All content is written before the first file
+    changes, and where this fails or is interrupted, the folder is made what it was.
 
     Raises:
         UsageError: The folder cannot be written to.
     """
-    added = []
+    stale = _listed(folder) - tree.keys()
+    before = {path: _content(folder / path) for path in (*tree, *stale, LISTING)}
     try:
-        for relative, content in tree.items():
-            path = folder / relative
-            if not path.exists():
-                added.append(path)
-            elif path.is_file() and path.read_bytes() == content:
-                continue
-            write_file(path, content)
+        _swap(folder, {LISTING: _lines({*tree, *stale})})
+        _swap(folder, {path: content for path, content in tree.items() if content != before[path]})
+        for path in stale:
+            _remove(folder / path, above=folder.parent)
+        _swap(folder, {LISTING: _lines(tree)})
     except BaseException:
-        for path in added:
-            _take_away(path, above=folder.parent)
+        for path, content in before.items():
+            if content is None:
+                _take_away(folder / path, above=folder.parent)
+            elif content != _content(folder / path):
+                write_file(folder / path, content)
         raise
 
 
+def _listed(folder: Path) -> set[PurePosixPath]:
+    """What `LISTING` names: nothing outside the folder, whoever wrote it."""
+    content = _content(folder / LISTING) or b""
+    paths = {PurePosixPath(line) for line in content.decode(errors="replace").splitlines() if line}
+    return {path for path in paths if not path.is_absolute() and ".." not in path.parts}
+
+
+def _lines(paths: Iterable[PurePosixPath]) -> bytes:
+    return "".join(f"{path}\n" for path in sorted(paths)).encode()
+
+
+def _content(path: Path) -> bytes | None:
+    """What is in a file; None where there is none, or none that can be read."""
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except PermissionError:
+        return None
+
+
+def _swap(folder: Path, tree: Mapping[PurePosixPath, bytes]) -> None:
+    """Writes all files beside their places first, and then only renames them. A link stays a link."""
+    staged = []
+    path = folder
+    try:
+        for relative, content in tree.items():
+            path = (folder / relative).resolve()
+            if path.exists() and not path.is_file():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _beside(path)
+            staged.append((temporary, path))
+            temporary.write_bytes(content)
+        for temporary, path in staged:
+            temporary.replace(path)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    finally:
+        for temporary, _ in staged:
+            _take_away(temporary, above=folder.resolve().parent)
+
+
+def _remove(path: Path, *, above: Path) -> None:
+    """Removes a file of ours like `_take_away`, but tells where that cannot be done."""
+    if path.is_file() or path.is_symlink():
+        try:
+            path.unlink()
+        except OSError as error:
+            raise _not_writable(path, error) from error
+    _take_away(path, above=above)
+
+
+def _beside(path: Path) -> Path:
+    """A name for what is to become ``path``. Chosen before it is made, so that it goes away whenever a Ctrl-C comes."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
 def _take_away(path: Path, *, above: Path) -> None:
-    """Removes a file, and the folders between it and ``above`` that are empty then."""
+    """Removes a file where that can be done, and the folders between it and ``above`` that are empty then."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
         for parent in path.parents:
