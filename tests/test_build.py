@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -70,10 +71,11 @@ def test_progress_is_told_line_by_line_and_an_unchanged_project_is_not_built_aga
     first = build_project(stub_project(M4), tmp_path, lines.append)
     assert any(line.startswith("Compiling ") and line.endswith("src/model.o") for line in lines)
     assert any(line.startswith("Linking ") for line in lines)
-    built = first.elf.stat().st_mtime_ns
+    firmware = tmp_path / ".pio/build/qemu-cortex-m4/firmware.elf"
+    linked = firmware.stat().st_mtime_ns
     lines.clear()
     assert build_project(stub_project(M4), tmp_path, lines.append) == first
-    assert first.elf.stat().st_mtime_ns == built
+    assert firmware.stat().st_mtime_ns == linked
     assert lines == []
 
 
@@ -104,9 +106,30 @@ def die(line):
 build_project(other, Path({str(tmp_path)!r}), die)
 """
     assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == -9
-    image.elf.write_bytes(b"half of it")
     assert build_project(stub_project(M4), tmp_path) == image
-    assert read_image(image.elf) == image
+    built = image.elf.read_bytes()
+    image.elf.unlink()
+    assert build_project(stub_project(M4), tmp_path) == image
+    assert image.elf.read_bytes() == built
+
+
+def test_an_image_stays_what_it_is_while_other_projects_are_built_in_its_folder(tmp_path):
+    image = build_project(stub_project(M4), tmp_path)
+    firmware = image.elf.read_bytes()
+    other = build_project(stub_project(M4, COPY_MODEL.replace(b"1000", b"2000")), tmp_path)
+    assert other.elf != image.elf
+    assert image.elf.read_bytes() == firmware
+    assert other.model_bytes == read_image(image.elf).model_bytes + 1000
+
+
+def test_a_folder_keeps_the_images_that_were_used_last(tmp_path):
+    images = tmp_path / ".pio" / "images"
+    images.mkdir(parents=True)
+    for age in range(1, 10):
+        (images / f"{age}.elf").touch()
+        os.utime(images / f"{age}.elf", (1000 - age, 1000 - age))
+    image = build_project(stub_project(M4), tmp_path)
+    assert {elf.stem for elf in images.iterdir()} == {image.elf.stem, *"1234567"}
 
 
 def test_two_builds_of_one_folder_at_the_same_time_wait_for_each_other(tmp_path):
@@ -119,16 +142,17 @@ def test_two_builds_in_two_folders_at_the_same_time_do_not_disturb_each_other(tm
     boards = [find_board("qemu-cortex-m3"), M4]
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(lambda b: build_project(stub_project(b), tmp_path / b.id), boards))
-    assert [image.elf.parent.name for image in images] == [board.id for board in boards]
+    assert images == [read_image(tmp_path / b.id / f".pio/images/{stub_project(b).build_id.hex()}.elf") for b in boards]
 
 
 def test_a_compiler_error_is_shown_with_its_place(tmp_path):
     with pytest.raises(BuildError) as caught:
-        build_project(stub_project(M4, COPY_MODEL + b"int unused = undeclared;\n"), tmp_path)
+        build_project(stub_project(M4, COPY_MODEL + b"int unused = undeclared;\n"), tmp_path / "it's mine")
     assert caught.value.exit_code == 5
     assert caught.value.summary == "the firmware does not build"
     assert "src/model.c:28:14: error: 'undeclared' undeclared here" in caught.value.where["errors"]
-    assert caught.value.hint == f"look at the whole of it: pio run -d {tmp_path}"
+    command = caught.value.hint.removeprefix("look at the whole of it: ")
+    assert shlex.split(command) == ["pio", "run", "-d", f"{tmp_path}/it's mine"]
 
 
 @pytest.mark.parametrize(
@@ -256,4 +280,24 @@ def test_scons_as_platformio_has_downloaded_it_is_preferred(tmp_path):
 
 def test_a_project_for_a_board_of_ones_own_builds(tmp_path):
     mine = replace(M4, id="mine", title="My own board", emulator=None)
-    assert build_project(stub_project(mine), tmp_path).elf == tmp_path / ".pio/build/mine/firmware.elf"
+    image = build_project(stub_project(mine), tmp_path)
+    assert image.elf.read_bytes() == (tmp_path / ".pio/build/mine/firmware.elf").read_bytes()
+
+
+@pytest.mark.parametrize(("board", "register"), [("netduinoplus2", 0x08), ("qemu-cortex-m4", 0x10)])
+def test_the_uart_divides_its_clock_by_the_nearest_divisor(board, register, tmp_path):
+    """Read from the register: stm32f4 RM0090 USART_BRR, CMSDK (DDI 0479) BAUDDIV."""
+    board = find_board(board)
+    elf = build_project(stub_project(board), tmp_path).elf
+    command = [*board.emulator.command, "-kernel", elf, "-serial", "null", "-monitor", "stdio"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as qemu:
+        try:
+            divisor, deadline = 0, time.monotonic() + 10
+            while not divisor and time.monotonic() < deadline:
+                qemu.stdin.write(f"xp /1wx {board.uart.base + register:#x}\n")
+                qemu.stdin.flush()
+                answer = next(line for line in qemu.stdout if re.match(r"[0-9a-f]+: 0x", line))
+                divisor = int(answer.split(": ")[1], 16)
+        finally:
+            qemu.kill()
+    assert divisor == round(board.uart.clock_hz / board.uart.baud)

@@ -1,11 +1,11 @@
 """FirmwareProject → Image: PlatformIO, and what its result takes of the board's memory."""
 
-import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
@@ -20,6 +20,7 @@ from tinydeploy.project import FirmwareProject
 COMPILER_PACKAGE = "gcc-arm-none-eabi"
 NEWLIB_PACKAGE = "libnewlib-arm-none-eabi"
 
+_KEPT_IMAGES = 8
 _TIMEOUT_S = 600.0
 _ERROR_LINE = re.compile(r"error:|undefined reference|cannot find|^Error", re.IGNORECASE)
 _SUMMARY = re.compile(r"^=+ \[", re.MULTILINE)
@@ -48,19 +49,12 @@ class Image:
         return self.flash_bytes - self.model_bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Stamp:
-    """What this module wrote into a folder, and the build id of what was built of it: empty while that is under way."""
-
-    files: frozenset[str] = frozenset()
-    built: str = ""
-
-
 def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str], None] | None = None) -> Image:
-    """Writes the project to ``folder`` and builds it there with PlatformIO, unless exactly this was built there before.
+    """Writes the project to ``folder`` and builds it there with PlatformIO, unless it was built there lately.
 
     Files in ``folder`` that an earlier call wrote and this project does not have are removed; others are left alone.
-    Two calls for one folder at the same time wait for each other. What an interrupted build left is never used.
+    Two calls for one folder at the same time wait for each other. What an interrupted build left is never used. The
+    image is at a place of its own, and stays there until the folder has seen `_KEPT_IMAGES` other projects.
 
     Raises:
         BuildError: A tool is missing, or the firmware does not compile; has the compiler's first errors.
@@ -68,24 +62,30 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
         UsageError: The folder cannot be written to.
     """
     folder = folder.resolve()
-    elf = folder / ".pio" / "build" / project.board.id / "firmware.elf"
-    stamp = folder / ".pio" / "tinydeploy.json"
+    kept = folder / ".pio" / "images" / f"{project.build_id.hex()}.elf"
+    unfinished = folder / ".pio" / "unfinished"
     with locked(str(folder)):
-        before = _read_stamp(stamp)
-        if before.built == project.build_id.hex() and elf.is_file():
-            return read_image(elf)
+        if kept.is_file():
+            kept.touch()
+            return read_image(kept)
         find_tool("arm-none-eabi-gcc", package=COMPILER_PACKAGE)
-        if not before.built:  # SCons would take objects of a build that was killed for its own
+        if unfinished.exists():  # SCons would take objects of a build that was killed for its own
             remove_tree(folder / ".pio" / "build")
-        now = frozenset(str(path) for path in project.files)
-        _write_stamp(stamp, _Stamp(files=before.files | now))
-        for name in before.files - now:
-            remove_file(folder / name)
+        write_file(unfinished, b"")
         write_tree(folder, project.files)
         _run_platformio(project.board, folder, on_line)
-        image = read_image(elf)
-        _write_stamp(stamp, _Stamp(files=now, built=project.build_id.hex()))
+        elf = folder / ".pio" / "build" / project.board.id / "firmware.elf"
+        image = replace(read_image(elf), elf=kept)
+        write_file(kept, elf.read_bytes())
+        _remove_old_images(kept.parent)
+        remove_file(unfinished)
         return image
+
+
+def _remove_old_images(folder: Path) -> None:
+    newest_first = sorted(folder.glob("*.elf"), key=lambda elf: elf.stat().st_mtime_ns, reverse=True)
+    for elf in newest_first[_KEPT_IMAGES:]:
+        remove_file(elf)
 
 
 def read_image(elf: Path) -> Image:
@@ -175,16 +175,5 @@ def _does_not_build(folder: Path, finished: Finished) -> BuildError:
         )
     if "No module named platformio" in output:
         return BuildError("PlatformIO is not installed", hint=f"{sys.executable} -m pip install platformio scons")
-    return BuildError("the firmware does not build", where=where, hint=f"look at the whole of it: pio run -d {folder}")
-
-
-def _read_stamp(stamp: Path) -> _Stamp:
-    try:
-        content = json.loads(stamp.read_bytes())
-        return _Stamp(files=frozenset(content["files"]), built=content["built"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return _Stamp()
-
-
-def _write_stamp(stamp: Path, content: _Stamp) -> None:
-    write_file(stamp, json.dumps({"files": sorted(content.files), "built": content.built}).encode())
+    hint = f"look at the whole of it: pio run -d {shlex.quote(str(folder))}"
+    return BuildError("the firmware does not build", where=where, hint=hint)
