@@ -39,9 +39,9 @@ def tiny_model() -> bytes:
     return builder.finish(inputs=[image], outputs=[classes])
 
 
-def golden_project() -> FirmwareProject:
+def golden_project(*, name: str = NAME) -> FirmwareProject:
     """The model's firmware, with a SHA-256 of its own: the file's bytes depend on the version of flatbuffers."""
-    graph = replace(parse_model(tiny_model(), name=NAME), sha256=bytes(range(0xA0, 0xC0)).hex())
+    graph = replace(parse_model(tiny_model(), name=name), sha256=bytes(range(0xA0, 0xC0)).hex())
     return render_project(
         code=AotEngine().plan(graph).generate(),
         board=find_board(BOARD),

@@ -3,6 +3,7 @@
 After an intended change: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at git diff.
 """
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from stub_project import COPY_MODEL, MODEL_C, stub_code, stub_project
 
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.errors import UsageError
-from tinydeploy.files import data_dir, tree_digest, write_tree
+from tinydeploy.files import LISTING, data_dir, tree_digest, write_file
 from tinydeploy.project import render_project, write_project
 
 GOLDEN = Path(__file__).parent / "golden" / "project"
@@ -52,7 +53,8 @@ def test_a_generated_project_is_what_it_was():
     content = golden_content()
     if os.environ.get("TINYDEPLOY_WRITE_GOLDEN"):
         shutil.rmtree(GOLDEN, ignore_errors=True)
-        write_tree(GOLDEN, content)
+        for path, data in content.items():
+            write_file(GOLDEN / path, data)
     there = {PurePosixPath(p.relative_to(GOLDEN).as_posix()): p for p in GOLDEN.rglob("*") if p.is_file()}
     assert sorted(there) == sorted(content), STALE
     for path, data in content.items():
@@ -71,25 +73,33 @@ def test_equal_inputs_give_equal_bytes(board: Board):
     assert stub_project(board).files == stub_project(board).files
 
 
-def test_the_build_id_is_the_digest_of_everything_else():
+def test_the_build_id_is_the_digest_of_all_else_but_the_models_name():
     project = stub_project(find_board("microbit"))
     zeros = b"TD_BUILD_ID_INIT {" + b", ".join([b"0x00"] * 8) + b"}"
-    files = dict(project.files) | {CONFIG: BUILD_ID.sub(zeros, project.files[CONFIG])}
+    files = {path: data.replace(b"copy.tflite", b"model") for path, data in project.files.items()}
+    files[CONFIG] = BUILD_ID.sub(zeros, files[CONFIG])
+    del files[PurePosixPath("README.md")]
     assert tree_digest(files)[:8] == project.build_id
     own = b", ".join(b"0x%02x" % byte for byte in project.build_id)
     assert b"TD_BUILD_ID_INIT {" + own + b"}" in project.files[CONFIG]
 
 
+def test_a_model_that_was_renamed_is_the_same_firmware():
+    first, second = golden_project(), golden_project(name="renamed.tflite")
+    assert first.build_id == second.build_id
+    assert first.files[CONFIG] != second.files[CONFIG]
+
+
 def test_another_model_or_number_of_buffers_is_another_build_id():
     board = find_board("qemu-cortex-m3")
     facts = {"board": board, "model_name": "m", "model_sha256": "", "engine": "aot"}
+    assert render_project(code=stub_code(), buffers=2, **facts).build_id == stub_project(board).build_id
     ids = {
         stub_project(board).build_id,
         stub_project(board, COPY_MODEL + b"\n").build_id,
         render_project(code=stub_code(), buffers=1, **facts).build_id,
-        render_project(code=stub_code(), buffers=2, **facts).build_id,
     }
-    assert len(ids) == 4
+    assert len(ids) == 3
 
 
 def test_nothing_in_a_project_says_where_or_when_it_was_made():
@@ -158,6 +168,14 @@ def test_a_board_with_little_ram_gets_small_frames():
     assert b"TD_CHUNK_BYTES 512\n" in stub_project(find_board("netduinoplus2")).files[CONFIG]
 
 
+@pytest.mark.parametrize("board", [board for board in load_boards() if board.emulator], ids=lambda board: board.id)
+def test_platformio_runs_the_emulator_with_a_timer_that_counts_instructions(board: Board):
+    place = PurePosixPath(f"platforms/tinydeploy/boards/{board.id}.json")
+    emulator = json.loads(stub_project(board).files[place])["build"]["emulator"]
+    counting = ["-icount", f"shift={board.emulator.icount_shift}"]
+    assert [emulator["program"], *emulator["args"]] == [*board.emulator.command, *counting]
+
+
 def test_main_fits_on_one_screen():
     assert len(stub_project(find_board("microbit")).files[PurePosixPath("src/main.c")].splitlines()) <= 24
 
@@ -168,6 +186,15 @@ def test_a_project_is_written_again_into_its_own_folder(tmp_path):
     (tmp_path / "new" / "notes.txt").write_text("mine", encoding="utf-8")
     write_project(project, tmp_path / "new")
     assert (tmp_path / "new" / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_project_for_another_board_and_model_leaves_nothing_of_the_one_before(tmp_path):
+    second = stub_project(find_board("qemu-cortex-m4"))
+    write_project(stub_project(find_board("microbit"), kernels=("reference/conv_2d.c",)), tmp_path)
+    (tmp_path / "src" / "mine.c").write_text("/* mine */", encoding="utf-8")
+    write_project(second, tmp_path)
+    there = {PurePosixPath(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert there == {*second.files, LISTING, PurePosixPath("src/mine.c")}
 
 
 def test_a_project_is_not_written_into_a_folder_with_other_things(tmp_path):

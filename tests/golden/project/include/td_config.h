@@ -2,7 +2,8 @@
 #ifndef TD_CONFIG_H
 #define TD_CONFIG_H
 
-/* First 8 bytes of the SHA-256 over all other content of this project; the host recognises the firmware by it. */
+/* First 8 bytes of the SHA-256 over all else in this project but README.md and the model's name; the host recognises
+ * the firmware by it. */
 #define TD_BUILD_ID_INIT {0}
 #define TD_BOARD "qemu-cortex-m4"
 

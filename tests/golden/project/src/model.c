@@ -1,4 +1,4 @@
-/* tiny.tflite: 5 layers, 312 multiply-accumulates
+/* 5 layers, 312 multiply-accumulates
  *
  * Compiled by tinydeploy from a .tflite file with the SHA-256
  * a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf.
