@@ -103,4 +103,4 @@ def test_every_op_that_is_not_supported_is_listed_with_index_and_reason(tool):
         "op 0 GELU: not supported by the aot engine",
         "op 2 MyDetector: not supported by the aot engine",
     ]
-    assert rows["try"].startswith("replace these ops in the model")
+    assert rows["try"].startswith("change these in the model")
