@@ -122,6 +122,14 @@ def test_an_image_stays_what_it_is_while_other_projects_are_built_in_its_folder(
     assert other.model_bytes == read_image(image.elf).model_bytes + 1000
 
 
+def test_half_an_image_is_built_again(tmp_path):
+    project = stub_project(M4)
+    whole = build_project(project, tmp_path).elf
+    content = whole.read_bytes()
+    whole.write_bytes(content[:100])
+    assert build_project(project, tmp_path).elf.read_bytes() == content
+
+
 def test_a_folder_keeps_the_images_that_were_used_last(tmp_path):
     images = tmp_path / ".pio" / "images"
     images.mkdir(parents=True)

@@ -65,9 +65,10 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
     kept = folder / ".pio" / "images" / f"{project.build_id.hex()}.elf"
     unfinished = folder / ".pio" / "unfinished"
     with locked(str(folder)):
-        if kept.is_file():
+        image = _kept_image(kept)
+        if image is not None:
             kept.touch()
-            return read_image(kept)
+            return image
         find_tool("arm-none-eabi-gcc", package=COMPILER_PACKAGE)
         if unfinished.exists():  # SCons would take objects of a build that was killed for its own
             remove_tree(folder / ".pio" / "build")
@@ -80,6 +81,14 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
         _remove_old_images(kept.parent)
         remove_file(unfinished)
         return image
+
+
+def _kept_image(elf: Path) -> Image | None:
+    """What was built before, where it is there and whole: a machine that loses its power may leave half a file."""
+    try:
+        return read_image(elf)
+    except BuildError:
+        return None
 
 
 def _remove_old_images(folder: Path) -> None:
