@@ -35,10 +35,11 @@ def test_a_port_that_is_of_no_use_is_given_back(tmp_path):
     port = os.ttyname(slave)
     device = threading.Thread(target=answer_as_another_version, args=(master,), daemon=True)
     device.start()
-    with pytest.raises(WrongFirmwareError, match="version 2 of the protocol"):
+    with pytest.raises(WrongFirmwareError, match="version 2 of the protocol") as caught:
         pipeline.verify(model, Target(board=BOARD), port=port)
     device.join()
     os.close(slave)
     held = [descriptor for descriptor in Path("/proc/self/fd").iterdir() if os.path.realpath(descriptor) == port]
     os.close(master)
     assert not held
+    assert caught.value.where["port"] == port, "the failure is still there, so nothing was given back by its end"
