@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from tinydeploy.boards import Board
 from tinydeploy.errors import BuildError, FitError
-from tinydeploy.files import cache_dir, locked, remove_file, remove_tree, write_file, write_tree
+from tinydeploy.files import cache_dir, locked, mark_used, remove_file, remove_tree, write_file, write_tree
 from tinydeploy.process import Finished, ending, find_tool, run
 from tinydeploy.project import FirmwareProject
 
@@ -67,7 +67,7 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
     with locked(str(folder)):
         image = _kept_image(kept)
         if image is not None:
-            kept.touch()
+            mark_used(kept)
             return image
         find_tool("arm-none-eabi-gcc", package=COMPILER_PACKAGE)
         if unfinished.exists():  # SCons would take objects of a build that was killed for its own

@@ -203,6 +203,11 @@ def remove_file(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def mark_used(path: Path) -> None:
+    """Makes a file the newest of its folder."""
+    path.touch()
+
+
 def remove_tree(folder: Path) -> None:
     """Removes a folder that the tool made; does nothing where there is none."""
     shutil.rmtree(folder, ignore_errors=True)

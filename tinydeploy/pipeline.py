@@ -47,10 +47,9 @@ def doctor() -> tuple[Check, ...]:
 
 def inspect(model: Path, boards: Sequence[str] = (), *, engine: str = "aot", buffers: int = 2) -> tuple[Plan, ...]:
     """Plans for the boards, or for all there are. Whether they fit is part of the answer, not an error."""
-    chosen = _engine(engine)
-    graph = _read(model)
     wanted = [find_board(board) for board in boards] or load_boards()
-    return tuple(make_plan(graph, board, chosen, buffers=buffers) for board in wanted)
+    planned = _engine(engine).plan(_read(model))
+    return tuple(make_plan(planned, board, buffers=buffers) for board in wanted)
 
 
 def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
@@ -139,9 +138,9 @@ def _read(model: Path) -> Graph:
 
 
 def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
-    engine = _engine(target.engine)
+    engine, board = _engine(target.engine), find_board(target.board)
     with watch.stage("plan"):
-        plan = make_plan(_read(model), find_board(target.board), engine, buffers=target.buffers)
+        plan = make_plan(engine.plan(_read(model)), board, buffers=target.buffers)
         require_fit(plan)
     watch.planned(plan)
     with watch.stage("generate"):

@@ -1,10 +1,10 @@
-"""Graph + Board + Engine → Plan: the only place where something is decided. What comes after obeys."""
+"""EnginePlan + Board → Plan: what a model takes of a board. Nothing is decided after it; what comes after obeys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinydeploy.boards import Board, load_boards
-from tinydeploy.engines.interface import Engine, EnginePlan
+from tinydeploy.engines.interface import EnginePlan
 from tinydeploy.errors import FitError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.text import printable, tensor_label
@@ -56,35 +56,8 @@ class Plan:
         return self.ram.free_bytes >= 0 and self.flash.free_bytes >= 0
 
 
-def make_plan(graph: Graph, board: Board, engine: Engine, *, buffers: int) -> Plan:
-    """Decides how the graph runs on the board; whether it fits is for the caller to judge.
-
-    Raises:
-        ModelError: The engine does not support something in the graph.
-    """
-    return _plan_for(board, engine.plan(graph), buffers)
-
-
-def require_fit(plan: Plan) -> None:
-    """Nothing where the plan fits.
-
-    Raises:
-        FitError: It does not; the message says by how many bytes, at which layer, and what to try.
-    """
-    for kind, budget in (("RAM", plan.ram), ("flash", plan.flash)):
-        if budget.free_bytes < 0:
-            raise FitError(
-                f"{printable(plan.graph.name)} does not fit on {plan.board.id}: {budget.used_bytes:,} B of {kind} "
-                f"needed, {budget.available_bytes:,} B there ({-budget.free_bytes:,} B short)",
-                where={
-                    kind: " + ".join(f"{name} {size:,} B" for name, size in budget.uses.items()),
-                    **(_peak_facts(plan) if kind == "RAM" else {}),
-                },
-                hint=_ways_out(plan),
-            )
-
-
-def _plan_for(board: Board, engine: EnginePlan, buffers: int) -> Plan:
+def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
+    """What the engine decided about a graph, on a board; whether it fits is for the caller to judge."""
     return Plan(
         graph=engine.graph,
         board=board,
@@ -107,6 +80,25 @@ def _plan_for(board: Board, engine: EnginePlan, buffers: int) -> Plan:
     )
 
 
+def require_fit(plan: Plan) -> None:
+    """Nothing where the plan fits.
+
+    Raises:
+        FitError: It does not; the message says by how many bytes, at which layer, and what to try.
+    """
+    for kind, budget in (("RAM", plan.ram), ("flash", plan.flash)):
+        if budget.free_bytes < 0:
+            raise FitError(
+                f"{printable(plan.graph.name)} does not fit on {plan.board.id}: {budget.used_bytes:,} B of {kind} "
+                f"needed, {budget.available_bytes:,} B there ({-budget.free_bytes:,} B short)",
+                where={
+                    kind: " + ".join(f"{name} {size:,} B" for name, size in budget.uses.items()),
+                    **(_peak_facts(plan) if kind == "RAM" else {}),
+                },
+                hint=_ways_out(plan),
+            )
+
+
 def _peak_facts(plan: Plan) -> dict[str, str]:
     peak = plan.engine.peak
     if peak is None:
@@ -120,9 +112,9 @@ def _peak_facts(plan: Plan) -> dict[str, str]:
 def _ways_out(plan: Plan) -> str:
     """What to try: fewer buffers where that suffices, and the boards on which the same plan fits."""
     ways = []
-    if plan.buffers > 1 and _plan_for(plan.board, plan.engine, 1).fits:
+    if plan.buffers > 1 and make_plan(plan.engine, plan.board, buffers=1).fits:
         ways.append("--buffers 1 (no input is received while one is computed)")
-    others = [board.id for board in load_boards() if _plan_for(board, plan.engine, plan.buffers).fits]
+    others = [board.id for board in load_boards() if make_plan(plan.engine, board, buffers=plan.buffers).fits]
     if others:
         ways.append(f"a board on which it fits: {', '.join(others)}")
     return "\n".join(ways) or "a smaller model; it fits on no board that comes with tinydeploy"
