@@ -80,7 +80,7 @@ class Process:
             self.process.kill()
             self.process.wait()
             self.process.stderr.close()
-        assert (self.process.returncode, said) == (0, "")
+        assert (self.process.returncode, said) == (0, ""), f"exit code {self.process.returncode}: {said}"
 
 
 class Steps(Process):

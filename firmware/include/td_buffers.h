@@ -68,8 +68,8 @@ struct td_input *td_inputs_ready(struct td_inputs *inputs);
 void td_inputs_take(struct td_inputs *inputs, struct td_input *input);
 void td_inputs_release(struct td_input *input);
 
-/* A free output buffer, or NULL. */
-struct td_output *td_outputs_free(struct td_outputs *outputs);
+/* A free output buffer other than `except`, or NULL. */
+struct td_output *td_outputs_free(struct td_outputs *outputs, const struct td_output *except);
 void td_outputs_take(struct td_output *output, uint32_t id);
 
 /* The result is there and is to be sent. Frees it at once where it was abandoned. */

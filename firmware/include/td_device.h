@@ -64,6 +64,7 @@ struct td_replies {
 struct td_device {
     struct td_receiver receiver;
     struct td_encoder encoder;
+    const struct td_output *encoding; /* whose data the encoder reads; NULL where it reads no output */
     uint8_t reply[TD_REPLY_BYTES];
     struct td_replies replies;
     struct td_inputs inputs;

@@ -90,10 +90,10 @@ void td_outputs_reset(struct td_outputs *outputs)
     }
 }
 
-struct td_output *td_outputs_free(struct td_outputs *outputs)
+struct td_output *td_outputs_free(struct td_outputs *outputs, const struct td_output *except)
 {
     for (size_t i = 0; i < TD_BUFFERS; i++) {
-        if (outputs->buffer[i].state == TD_OUTPUT_FREE) {
+        if (outputs->buffer[i].state == TD_OUTPUT_FREE && &outputs->buffer[i] != except) {
             return &outputs->buffer[i];
         }
     }

@@ -287,7 +287,9 @@ int td_device_transmit(struct td_device *device)
 bool td_device_begin(struct td_device *device, struct td_job *job)
 {
     job->input = td_inputs_ready(&device->inputs);
-    job->output = td_outputs_free(&device->outputs);
+    /* A result that is sent once more may have been taken meanwhile: its buffer is free, but still being read. */
+    const struct td_output *in_use = td_encoder_is_idle(&device->encoder) ? NULL : device->encoding;
+    job->output = td_outputs_free(&device->outputs, in_use);
     if (job->input == NULL || job->output == NULL) {
         td_times_enter(&device->times, job->input == NULL ? TD_PHASE_WAITING : TD_PHASE_BLOCKED);
         return false;

@@ -13,6 +13,7 @@ static uint8_t *put_header(struct td_device *device, enum td_message message, ui
 
 static void start(struct td_device *device, const uint8_t *end, const uint8_t *data, uint32_t data_size)
 {
+    device->encoding = NULL;
     td_encoder_start(&device->encoder, device->reply, (uint32_t)(end - device->reply), data, data_size);
 }
 
@@ -117,6 +118,7 @@ static void start_result(struct td_device *device, struct td_output *output)
     to = td_put_u32(to, output->ticks);
     to = td_put_u32(to, offset);
     start(device, to, &output->data[offset], size);
+    device->encoding = output;
     output->sent = offset + size;
     output->sending = output->sent < TD_OUTPUT_BYTES;
 }
