@@ -1,7 +1,8 @@
 """RESHAPE, SQUEEZE and EXPAND_DIMS: other names for the same bytes."""
 
-from tinydeploy.engines.aot.operator import Constraint, Operator, tensor_at
+from tinydeploy.engines.aot.operator import Operator, tensor_at
 from tinydeploy.engines.aot.program import Layer
+from tinydeploy.engines.constraint import Constraint
 from tinydeploy.model.graph import Graph, Op
 
 

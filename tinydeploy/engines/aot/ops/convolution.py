@@ -8,18 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.engines.aot.fixed_point import INT32_MAX, Multiplier, quantize_multiplier
-from tinydeploy.engines.aot.operator import (
-    Constraint,
-    Operator,
-    input_is,
-    input_is_constant,
-    one_call,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.output_stage import output_stage
 from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, dimensions_fit, quantization_of
 from tinydeploy.engines.aot.program import Array, Layer, Parameter
+from tinydeploy.engines.constraint import Constraint, input_is, input_is_constant, output_is
 from tinydeploy.model.graph import (
     Activation,
     Conv2DOptions,

@@ -5,17 +5,11 @@ from typing import cast
 import numpy as np
 
 from tinydeploy.engines.aot.fixed_point import Multiplier, activation_range, quantize_multiplier
-from tinydeploy.engines.aot.operator import (
-    QUANTIZED_PER_TENSOR,
-    Constraint,
-    Operator,
-    input_is,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, tensor_at
 from tinydeploy.engines.aot.ops.loops import Loop, merged_loops, padded
 from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, MAX_FACTOR, multiplier_fields, quantization_of
 from tinydeploy.engines.aot.program import Call, Layer, Operand, Parameter
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, Constraint, input_is, output_is
 from tinydeploy.model.graph import ArithmeticOptions, DType, Graph, Op, Tensor
 
 _LEFT_SHIFT = 20

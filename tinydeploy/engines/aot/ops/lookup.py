@@ -19,19 +19,12 @@ from tinydeploy.engines.aot.fixed_point import (
     round_half_away,
     rounding_divide_by_pot,
 )
-from tinydeploy.engines.aot.operator import (
-    QUANTIZED_PER_TENSOR,
-    Constraint,
-    Operator,
-    input_is,
-    one_call,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.hard_swish import hard_swish, hard_swish_is_in_range
 from tinydeploy.engines.aot.ops.tensors import MAX_FACTOR, SCALE_RATIO_IS_BOUNDED, quantization_of, rescaling
 from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.engines.aot.transcendental import logistic, tanh
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, Constraint, input_is, output_is
 from tinydeploy.model.graph import DType, Graph, LeakyReluOptions, Op, Tensor
 
 Function = Callable[[int], int]

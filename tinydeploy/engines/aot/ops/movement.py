@@ -5,18 +5,11 @@ from itertools import accumulate
 from types import EllipsisType
 from typing import cast
 
-from tinydeploy.engines.aot.operator import (
-    QUANTIZED_PER_TENSOR,
-    Constraint,
-    Operator,
-    input_is,
-    input_is_constant,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, tensor_at
 from tinydeploy.engines.aot.ops.strided_copy import Part, View, can_copy, part, strided_copy, whole
 from tinydeploy.engines.aot.ops.tensors import integers, quantization_of
 from tinydeploy.engines.aot.program import Call, Layer, Operand
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, Constraint, input_is, input_is_constant, output_is
 from tinydeploy.model.graph import Activation, ConcatenationOptions, DType, Graph, Op, StridedSliceOptions, Tensor
 
 Copies = list[tuple[Part, Part]]

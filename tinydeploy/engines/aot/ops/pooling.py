@@ -3,10 +3,11 @@
 from typing import cast
 
 from tinydeploy.engines.aot.fixed_point import activation_range
-from tinydeploy.engines.aot.operator import QUANTIZED_PER_TENSOR, Operator, input_is, one_call, output_is, tensor_at
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.convolution import padding_before
 from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, SAME_QUANTIZATION, dimensions_fit
 from tinydeploy.engines.aot.program import Layer, Parameter
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, input_is, output_is
 from tinydeploy.model.graph import DType, Graph, Op, PoolOptions
 
 _KERNELS = {"AVERAGE_POOL_2D": "average_pool_2d", "MAX_POOL_2D": "max_pool_2d"}

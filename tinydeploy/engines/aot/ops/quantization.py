@@ -1,15 +1,7 @@
 """QUANTIZE and DEQUANTIZE: between integer types, and to and from float32 at the ends of a model."""
 
 from tinydeploy.engines.aot.fixed_point import clamp, dtype_range, multiply
-from tinydeploy.engines.aot.operator import (
-    QUANTIZED_PER_TENSOR,
-    Constraint,
-    Operator,
-    input_is,
-    one_call,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.lookup import lower_by_table
 from tinydeploy.engines.aot.ops.tensors import (
     SCALE_RATIO_IS_BOUNDED,
@@ -18,6 +10,7 @@ from tinydeploy.engines.aot.ops.tensors import (
     rescaling,
 )
 from tinydeploy.engines.aot.program import Layer, Parameter
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, Constraint, input_is, output_is
 from tinydeploy.model.graph import DType, Graph, Op
 
 _C_TYPES = {DType.INT8: "TD_ELEMENT_INT8", DType.UINT8: "TD_ELEMENT_UINT8", DType.INT16: "TD_ELEMENT_INT16"}

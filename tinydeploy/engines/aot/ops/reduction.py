@@ -5,16 +5,7 @@ import math
 import numpy as np
 
 from tinydeploy.engines.aot.fixed_point import INT32_MAX, Multiplier
-from tinydeploy.engines.aot.operator import (
-    QUANTIZED_PER_TENSOR,
-    Constraint,
-    Operator,
-    input_is,
-    input_is_constant,
-    one_call,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.loops import Loop, merged_loops, padded
 from tinydeploy.engines.aot.ops.tensors import (
     SCALE_RATIO_IS_BOUNDED,
@@ -24,6 +15,7 @@ from tinydeploy.engines.aot.ops.tensors import (
     rescaling,
 )
 from tinydeploy.engines.aot.program import Layer, Parameter
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, Constraint, input_is, input_is_constant, output_is
 from tinydeploy.model.graph import DType, Graph, Op
 
 _DEPTH = 3

@@ -6,9 +6,10 @@ from typing import cast
 import numpy as np
 
 from tinydeploy.engines.aot.fixed_point import round_half_away
-from tinydeploy.engines.aot.operator import Operator, input_is, input_is_constant, one_call, output_is, tensor_at
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.tensors import dimensions_fit
 from tinydeploy.engines.aot.program import Array, Layer, Parameter
+from tinydeploy.engines.constraint import input_is, input_is_constant, output_is
 from tinydeploy.model.graph import DType, Graph, Op, ResizeNearestNeighborOptions
 
 

@@ -6,18 +6,11 @@ from typing import cast
 import numpy as np
 
 from tinydeploy.engines.aot.fixed_point import Multiplier, multiply, quantize_multiplier
-from tinydeploy.engines.aot.operator import (
-    QUANTIZED_PER_TENSOR,
-    Constraint,
-    Operator,
-    input_is,
-    one_call,
-    output_is,
-    tensor_at,
-)
+from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.tensors import quantization_of
 from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.engines.aot.transcendental import exp_of_negative
+from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, Constraint, input_is, output_is
 from tinydeploy.model.graph import DType, Graph, Op, SoftmaxOptions
 
 _DIFFERENCE_BITS = 5

@@ -1,8 +1,9 @@
 """What lowering asks of tensors, and conditions that several families of ops share."""
 
 from tinydeploy.engines.aot.fixed_point import INT32_MAX, Multiplier, quantize_multiplier
-from tinydeploy.engines.aot.operator import Constraint, tensor_at
+from tinydeploy.engines.aot.operator import tensor_at
 from tinydeploy.engines.aot.program import Parameter
+from tinydeploy.engines.constraint import Constraint
 from tinydeploy.model.graph import Activation, Graph, Op, Quantization, Tensor
 
 MAX_FACTOR = 2.0**14
