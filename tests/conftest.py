@@ -22,3 +22,12 @@ def model_file() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tflm_library() -> Path:
+    """The TensorFlow Lite Micro sources that this machine has, or skips the test where it has none."""
+    given = os.environ.get("TINYDEPLOY_TFLM_LIB")
+    if not given:
+        pytest.skip("TensorFlow Lite Micro is not here: set TINYDEPLOY_TFLM_LIB to a folder with its sources")
+    return Path(given)

@@ -6,7 +6,7 @@ import numpy as np
 from tflite_builder import ModelBuilder
 
 from tinydeploy.boards import find_board
-from tinydeploy.engines.aot.engine import AotEngine
+from tinydeploy.engines.aot.engine import plan_aot
 from tinydeploy.model.reader import parse_model
 from tinydeploy.project import FirmwareProject, render_project
 
@@ -43,7 +43,7 @@ def golden_project(*, name: str = NAME) -> FirmwareProject:
     """The model's firmware, with a SHA-256 of its own: the file's bytes depend on the version of flatbuffers."""
     graph = replace(parse_model(tiny_model(), name=name), sha256=bytes(range(0xA0, 0xC0)).hex())
     return render_project(
-        code=AotEngine().plan(graph).generate(),
+        code=plan_aot(graph).generate(),
         board=find_board(BOARD),
         buffers=2,
         model_name=graph.name,

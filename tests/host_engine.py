@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from tinydeploy.engines.aot.engine import AotEngine
+from tinydeploy.engines.aot.engine import plan_aot
 from tinydeploy.engines.interface import ModelCode
 from tinydeploy.files import data_dir
 from tinydeploy.model.graph import Graph, Tensor
@@ -79,7 +79,7 @@ def _bits(values: np.ndarray) -> np.ndarray:
 
 def run_on_host(cases: Sequence[Case]) -> list[list[np.ndarray]]:
     """The outputs that the compiled models give, one list a case, each array with one row a sample."""
-    codes = [AotEngine().plan(case.graph).generate() for case in cases]
+    codes = [plan_aot(case.graph).generate() for case in cases]
     with tempfile.TemporaryDirectory() as folder:
         program = _build(Path(folder), codes)
         requests = b"".join(_request(number, case) for number, case in enumerate(cases))

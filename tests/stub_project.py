@@ -35,9 +35,12 @@ static int invoke(const uint8_t *inputs, uint8_t *outputs, td_layer_fn *after_la
 static const struct td_tensor tensor = {
     .name = "copied", .dtype = TD_INT8, .rank = 2, .shape = {1, 16}, .scale = 1.0f, .bytes = 16};
 
+static const struct td_arena arena_size = {.used = 16, .reserved = 16};
+static const uint8_t sha256[TD_SHA256_BYTES];
+
 const struct td_model td_model = {
-    .engine = TD_ENGINE_AOT, .arena_bytes = 16, .layers = 1, .inputs = 1, .outputs = 1, .input = &tensor,
-    .output = &tensor, .init = init, .invoke = invoke};
+    .engine = TD_ENGINE_AOT, .sha256 = sha256, .arena = &arena_size, .layers = 1, .inputs = 1, .outputs = 1,
+    .input = &tensor, .output = &tensor, .init = init, .invoke = invoke};
 """
 
 

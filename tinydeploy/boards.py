@@ -74,6 +74,62 @@ class Emulator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tflm:
+    """The TensorFlow Lite Micro that the board is built with, pinned exactly, and its kernels for the board's core.
+
+    One of three: ``library`` is a PlatformIO library (``owner/name@1.2.3``), ``component`` an ESP-IDF component
+    (``owner/name==1.2.3``), ``bundled`` names what the framework brings along. Without any of them the user has to give
+    one. ``version`` is the release of which sizes and ops are known, where they are (tinydeploy/engines/tflm/).
+    """
+
+    library: str | None = None
+    component: str | None = None
+    bundled: str | None = None
+    version: str | None = None
+    kernels: Literal["cmsis_nn", "esp_nn"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framework:
+    """How PlatformIO builds and flashes a board that is more than bare metal.
+
+    ``platform`` is pinned exactly, ``board`` is PlatformIO's id. ``options`` are further lines of the environment in
+    platformio.ini. ``ram_bytes`` and ``flash_bytes`` are about what the framework takes itself.
+    """
+
+    platform: str
+    board: str
+    framework: Literal["arduino", "espidf"]
+    options: tuple[str, ...] = ()
+    ram_bytes: int = 0
+    flash_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usb:
+    """How the board's serial port is known among others: vendor and product number."""
+
+    vendor: int
+    product: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SerialLine:
+    """What the board does with the control lines of its serial port.
+
+    ``on_open``: what must be done with DTR and RTS so that opening the port neither resets nor mutes the board: "off"
+    leaves both inactive (boards whose auto-reset circuit hangs on them), "on" activates DTR (USB ports that send
+    nothing without a terminal), "none" does not touch them. ``reset`` is how the host can reset the board through them,
+    if it can. ``boot_ms`` is how long it takes until it answers.
+    """
+
+    baud: int
+    on_open: Literal["off", "on", "none"] = "none"
+    reset: Literal["none", "esp"] = "none"
+    boot_ms: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """What is known about a board. One region holds code and one holds data: `read_board` checks that.
 
@@ -92,6 +148,9 @@ class Board:
     uart: Uart
     timer: Timer
     emulator: Emulator | None = None
+    framework: Framework | None = None
+    tflm: Tflm = Tflm()
+    usb: tuple[Usb, ...] = ()
     path: Path | None = field(default=None, compare=False)
 
     @property

@@ -155,7 +155,7 @@ def _tell_programs(terminal: "Terminal", error: BaseException) -> None:
 MODEL = click.argument("model", type=click.Path(path_type=Path))
 BOARD = click.option("--board", required=True, metavar="ID", help="The board, or the path of its .toml file.")
 ENGINE = click.option(
-    "--engine", type=click.Choice(["aot"]), default="aot", show_default=True, help="What runs the model."
+    "--engine", type=click.Choice(["aot"]), help="What runs the model. Default: aot on virtual boards."
 )
 BUFFERS = click.option(
     "--buffers",

@@ -1,11 +1,12 @@
 """What goes into a deployment and what comes out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinydeploy.bench import Latency, Streaming
 from tinydeploy.build import Image
 from tinydeploy.devices.emulator import VirtualBoard
+from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.plan import Plan
 from tinydeploy.project import FirmwareProject
 from tinydeploy.verify.compare import Comparison
@@ -13,11 +14,15 @@ from tinydeploy.verify.compare import Comparison
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a model is deployed to: a board by its id or file, an engine by name, and the number of input buffers."""
+    """What a model is deployed to: a board by its id or file, an engine and its settings, the number of input buffers.
+
+    Without an ``engine``, it is `aot` on virtual boards and `tflm` on all others.
+    """
 
     board: str
-    engine: str = "aot"
+    engine: str | None = None
     buffers: int = 2
+    settings: EngineSettings = field(default_factory=EngineSettings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,9 +6,10 @@ Every function here is a verb of the command line and does one stretch of that w
 what the one before it made, and nothing is decided after the Plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from tinydeploy.bench import measure_latency, measure_streaming
@@ -18,8 +19,8 @@ from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
 from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.doctor import Check, check_tools
-from tinydeploy.engines import ENGINES
-from tinydeploy.engines.interface import Engine
+from tinydeploy.engines import ENGINES, default_engine
+from tinydeploy.engines.interface import EnginePlan, EngineSettings
 from tinydeploy.errors import FlashError, UsageError
 from tinydeploy.files import cache_dir
 from tinydeploy.link.session import Session
@@ -45,11 +46,18 @@ def doctor() -> tuple[Check, ...]:
     return check_tools()
 
 
-def inspect(model: Path, boards: Sequence[str] = (), *, engine: str = "aot", buffers: int = 2) -> tuple[Plan, ...]:
+def inspect(
+    model: Path,
+    boards: Sequence[str] = (),
+    *,
+    engine: str | None = None,
+    buffers: int = 2,
+    settings: EngineSettings = EngineSettings(),  # noqa: B008 - it is frozen
+) -> tuple[Plan, ...]:
     """Plans for the boards, or for all there are. Whether they fit is part of the answer, not an error."""
     wanted = [find_board(board) for board in boards] or load_boards()
-    planned = _engine(engine).plan(_read(model))
-    return tuple(make_plan(planned, board, buffers=buffers) for board in wanted)
+    plan_for = _planner(_read(model), engine, settings)
+    return tuple(make_plan(plan_for(board), board, buffers=buffers) for board in wanted)
 
 
 def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
@@ -125,10 +133,16 @@ def bench(
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
 
 
-def _engine(name: str) -> Engine:
-    if name not in ENGINES:
-        raise UsageError(f"unknown engine {name!r}", hint=f"one of: {', '.join(ENGINES)}")
-    return ENGINES[name]
+def _planner(graph: Graph, engine: str | None, settings: EngineSettings) -> Callable[[Board], EnginePlan]:
+    """Plans a graph for boards with the engine of that name, or with the default one of each board."""
+
+    @cache
+    def planner(name: str) -> Callable[[Board], EnginePlan]:
+        if name not in ENGINES:
+            raise UsageError(f"unknown engine {name!r}", hint=f"one of: {', '.join(ENGINES)}")
+        return ENGINES[name].planner(graph, settings)
+
+    return lambda board: planner(engine or default_engine(board))(board)
 
 
 def _read(model: Path) -> Graph:
@@ -138,9 +152,10 @@ def _read(model: Path) -> Graph:
 
 
 def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
-    engine, board = _engine(target.engine), find_board(target.board)
+    board = find_board(target.board)
     with watch.stage("plan"):
-        plan = make_plan(engine.plan(_read(model)), board, buffers=target.buffers)
+        plan_for = _planner(_read(model), target.engine, target.settings)
+        plan = make_plan(plan_for(board), board, buffers=target.buffers)
         require_fit(plan)
     watch.planned(plan)
     with watch.stage("generate"):
@@ -156,7 +171,7 @@ def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, Firm
 
 
 def _build(model: Path, plan: Plan, project: FirmwareProject, watch: Stopwatch) -> Build:
-    folder = cache_dir("projects") / f"{plan.board.id}-{plan.engine.engine}-{plan.graph.sha256[:12]}-{plan.buffers}"
+    folder = cache_dir("projects") / project.folder_name
     with watch.stage("build"):
         image = build_project(project, folder, on_line=watch.line)
     return Build(model=model, plan=plan, project=project, image=image, seconds=watch.seconds)
@@ -211,7 +226,7 @@ def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: 
         comparison=comparison,
         latency=latency,
         streaming=None,
-        arena_device_bytes=session.hello.arena_bytes,
+        arena_device_bytes=session.hello.arena.used_bytes,
         stack_bytes=session.stats().stack_bytes,
         kept=None,
         notes=samples.notes,

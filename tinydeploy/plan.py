@@ -65,7 +65,7 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
         buffers=buffers,
         ram=Budget(
             uses={
-                "arena": engine.arena_bytes,
+                "arena": engine.arena_reserved_bytes,
                 "input buffers": buffers * engine.input_bytes,
                 "output buffers": buffers * engine.output_bytes,
                 "stack": board.stack_bytes,

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from tinydeploy import __version__
 from tinydeploy.boards import Board
-from tinydeploy.engines.interface import ModelCode
+from tinydeploy.engines.interface import ModelCode, ProjectLibrary
 from tinydeploy.errors import UsageError
 from tinydeploy.files import data_dir, tree_digest, write_tree
 from tinydeploy.templates import render
@@ -32,11 +32,15 @@ class FirmwareProject:
     Equal inputs give equal bytes. ``build_id`` is the first 8 bytes of the SHA-256 over all ``files`` but README.md,
     taken with zeros in its own place and ``model`` in place of the model's name: what is compiled is the same whatever
     the model's file is called, and so is the build id.
+
+    ``folder_name`` is where builds of it belong: the same for all projects with the same third-party library, which is
+    then compiled once; of its own for each model without one.
     """
 
     files: Mapping[PurePosixPath, bytes]
     build_id: bytes
     board: Board
+    folder_name: str
 
 
 def render_project(
@@ -59,12 +63,18 @@ def render_project(
         "model_sha256": model_sha256,
         "version": __version__,
     }
-    fixed = {**_firmware_files(board, code), **code.files}
+    fixed = {**_firmware_files(board, code), **_library_files(code.library), **code.files}
     nameless = {**fixed, **_render_templates(board, {**context, "model_name": "model"})}
     del nameless[_README]
     build_id = tree_digest(nameless)[:8]
     context["build_id"] = _c_bytes(build_id)
-    return FirmwareProject(files={**fixed, **_render_templates(board, context)}, build_id=build_id, board=board)
+    identity = code.library.identity if code.library else f"{model_sha256[:12]}-{buffers}"
+    return FirmwareProject(
+        files={**fixed, **_render_templates(board, context)},
+        build_id=build_id,
+        board=board,
+        folder_name=f"{board.id}-{engine}-{identity}",
+    )
 
 
 def write_project(project: FirmwareProject, folder: Path) -> None:
@@ -131,14 +141,22 @@ def _firmware_files(board: Board, code: ModelCode) -> dict[PurePosixPath, bytes]
     """The part of firmware/ that this board and this model need, at the same places."""
     root = data_dir("firmware")
     wanted = [*(root / "include").glob("*.h"), *(root / "src").glob("*.c")]
-    for source in board.port.sources:
-        port = root / "ports" / source
-        wanted += [port, *sorted(port.parent.glob("*.h"))]
+    wanted += _with_headers(root / "ports" / source for source in board.port.sources)
+    wanted += _with_headers(root / source for source in code.sources)
     kernels = [root / "kernels" / name for name in code.kernels]
     wanted += [*kernels, *_kernel_headers(root / "kernels", kernels, code.files.values())]
     files = {_firmware_place(root, file): file.read_bytes() for file in wanted}
     platform = root / "platform"
     return files | {_below("platforms/tinydeploy", platform, file): file.read_bytes() for file in _files(platform)}
+
+
+def _with_headers(sources: Iterable[Path]) -> list[Path]:
+    """The sources, and all headers that lie beside them."""
+    return [file for source in sources for file in (source, *sorted(source.parent.glob("*.h")))]
+
+
+def _library_files(library: ProjectLibrary | None) -> dict[PurePosixPath, bytes]:
+    return {} if library is None else {PurePosixPath("lib") / path: data for path, data in library.files.items()}
 
 
 def _firmware_place(root: Path, file: Path) -> PurePosixPath:

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define TD_PROTOCOL_VERSION 1
+#define TD_PROTOCOL_VERSION 2
 
 /* What begins every body: message (1), sequence (2), session (4). */
 #define TD_HEADER_BYTES 7

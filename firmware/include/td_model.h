@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Element types, as they stand in the link's hello message (docs/protocol.md). */
 enum td_dtype {
     TD_FLOAT32 = 0,
@@ -20,6 +24,7 @@ enum td_engine {
 };
 
 #define TD_MAX_RANK 6
+#define TD_SHA256_BYTES 32
 
 /* Alignment of every buffer that holds tensors, and of every tensor in it. */
 #define TD_ALIGN 16
@@ -39,10 +44,17 @@ struct td_tensor {
 /* Called after each layer when layers are timed; `layer` counts from 0. */
 typedef void td_layer_fn(uint16_t layer);
 
+/* The memory that the tensors between the layers share, in bytes. */
+struct td_arena {
+    uint32_t used;     /* by the engine's own account */
+    uint32_t reserved; /* the array's size */
+    uint32_t smallest; /* with which the model starts, found by trying; 0 where nobody has tried */
+};
+
 struct td_model {
     enum td_engine engine;
-    uint8_t sha256[32];          /* of the .tflite file */
-    uint32_t arena_bytes;
+    const uint8_t *sha256;       /* TD_SHA256_BYTES: of the .tflite file. Valid after init(), as the arena's figures are */
+    const struct td_arena *arena;
     uint16_t layers;
     uint8_t inputs;
     uint8_t outputs;
@@ -59,5 +71,9 @@ struct td_model {
 };
 
 extern const struct td_model td_model;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

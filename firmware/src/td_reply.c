@@ -27,13 +27,15 @@ static uint8_t *put_hello(const struct td_device *device, uint8_t *to)
     to = td_put_u16(to, TD_LAYERS);
     to = td_put_u16(to, TD_CHUNK_BYTES);
     to = td_put_u32(to, (uint32_t)device->model_status);
-    to = td_put_u32(to, td_model.arena_bytes);
+    to = td_put_u32(to, td_model.arena->used);
+    to = td_put_u32(to, td_model.arena->reserved);
+    to = td_put_u32(to, td_model.arena->smallest);
     to = td_put_u32(to, TD_INPUT_BYTES);
     to = td_put_u32(to, TD_OUTPUT_BYTES);
     to = td_put_u32(to, TD_CLOCK_HZ);
     to = td_put_u32(to, TD_TICK_HZ);
     to = td_put_bytes(to, build_id, sizeof build_id);
-    to = td_put_bytes(to, td_model.sha256, sizeof td_model.sha256);
+    to = td_put_bytes(to, td_model.sha256, TD_SHA256_BYTES);
     return td_put_text(to, TD_BOARD);
 }
 

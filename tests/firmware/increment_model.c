@@ -54,10 +54,14 @@ static int invoke(const uint8_t *in, uint8_t *out, td_layer_fn *after_layer)
     return 0;
 }
 
+static const uint8_t sha256[TD_SHA256_BYTES] = {0xAA, 0xBB};
+
+static const struct td_arena arena_size = {.used = 4321, .reserved = 4336, .smallest = 4336};
+
 const struct td_model td_model = {
     .engine = TD_ENGINE_AOT,
-    .sha256 = {0xAA, 0xBB},
-    .arena_bytes = 4321,
+    .sha256 = sha256,
+    .arena = &arena_size,
     .layers = TD_LAYERS,
     .inputs = 2,
     .outputs = 2,

@@ -17,11 +17,13 @@ from host_firmware import (
 
 from tinydeploy.errors import VerificationError
 from tinydeploy.link.frame import Frame, encode
+from tinydeploy.link.hello import Arena
 from tinydeploy.link.messages import InputChunk, Message
 from tinydeploy.link.session import Session
 
 LAYERS = 40
 COMPUTE_US = 20_000
+ARENA = Arena(used_bytes=4321, reserved_bytes=4336, smallest_bytes=4336)
 
 Build = Callable[..., Path]
 
@@ -49,7 +51,7 @@ def test_the_device_describes_itself(build: Build) -> None:
     with Session.open(Process(build())) as session:
         hello = session.hello
         session.expect(BUILD_ID, MODEL_SHA256)
-    assert (hello.engine, hello.board, hello.arena_bytes, hello.layers) == ("aot", "host", 4321, LAYERS)
+    assert (hello.engine, hello.board, hello.arena, hello.layers) == ("aot", "host", ARENA, LAYERS)
     assert (hello.input_bytes, hello.output_bytes, hello.chunk_bytes) == (1000, 644, 128)
     assert (hello.clock_hz, hello.tick_hz, hello.model_status) == (1_000_000_000, 1_000_000, 0)
     assert [(spec.name, spec.dtype.value, spec.shape, spec.nbytes, spec.offset) for spec in hello.inputs] == [

@@ -9,6 +9,7 @@ import pytest
 from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
 from tinydeploy.link.frame import Decoder, Frame, encode
 from tinydeploy.link.messages import (
+    PROTOCOL_VERSION,
     REPLY,
     Ack,
     ErrorCode,
@@ -22,7 +23,7 @@ from tinydeploy.link.messages import (
 from tinydeploy.link.session import Session
 
 DESCRIPTION = HelloReply(
-    version=1,
+    version=PROTOCOL_VERSION,
     engine=1,
     buffers=1,
     inputs=0,
@@ -30,7 +31,9 @@ DESCRIPTION = HelloReply(
     layers=1,
     chunk_bytes=16,
     model_status=0,
-    arena_bytes=0,
+    arena_used_bytes=0,
+    arena_reserved_bytes=0,
+    arena_smallest_bytes=0,
     input_bytes=4,
     output_bytes=2,
     clock_hz=1,
@@ -125,10 +128,10 @@ def test_a_hello_is_repeated_every_tenth_of_a_second_until_it_is_heard() -> None
 
 
 def test_a_device_of_another_protocol_version_says_to_flash_again() -> None:
-    error = failure_of(lambda _: [(Message.HELLO | REPLY, b"\2whatever the future brings")])
+    error = failure_of(lambda _: [(Message.HELLO | REPLY, b"\3whatever the future brings")])
     assert isinstance(error, WrongFirmwareError)
     assert error.exit_code == 9
-    assert error.summary == "the device speaks version 2 of the protocol, this program version 1"
+    assert error.summary == "the device speaks version 3 of the protocol, this program version 2"
     assert error.hint == "flash it again: tinydeploy flash MODEL --board ID"
 
 

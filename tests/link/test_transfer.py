@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from tinydeploy.errors import UsageError
-from tinydeploy.link.hello import Hello
+from tinydeploy.link.hello import Arena, Hello
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
 from tinydeploy.link.transfer import WINDOW_CHUNKS, Transfer
 
@@ -20,7 +20,7 @@ def hello(*, buffers: int = 2, chunk_bytes: int = 4) -> Hello:
         inputs=(),
         outputs=(),
         layers=1,
-        arena_bytes=0,
+        arena=Arena(used_bytes=0, reserved_bytes=0, smallest_bytes=None),
         buffers=buffers,
         input_bytes=10,
         output_bytes=6,

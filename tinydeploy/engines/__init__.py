@@ -2,8 +2,14 @@
 
 from collections.abc import Mapping
 
+from tinydeploy.boards import Board
 from tinydeploy.engines.aot.engine import AotEngine
 from tinydeploy.engines.interface import Engine
 
 ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (AotEngine(),)}
 """All engines by name, the default first."""
+
+
+def default_engine(board: Board) -> str:
+    """Virtual boards need no download with `aot`; every real board runs TensorFlow Lite Micro."""
+    return "aot" if board.is_virtual else "tflm"

@@ -1,11 +1,32 @@
 """What an engine is: the seam between a model's graph and the firmware that runs it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Literal, Protocol
 
+from tinydeploy.boards import Board
 from tinydeploy.model.graph import Graph
+
+Kernels = Literal["reference", "optimized"]
+"""The engine's plain kernels, or those made for the board's core."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectLibrary:
+    """A third-party library in a firmware project.
+
+    ``files`` go to ``lib/`` of the project, by their places there (``tflm/library.json``); ``lib_deps`` are the
+    libraries that PlatformIO fetches or finds itself, as they stand in platformio.ini; ``components`` are ESP-IDF's, by
+    name and exact version. ``build_flags`` are for the whole project. ``identity`` tells one library and choice of
+    kernels from another, as a word that can stand in a file's name.
+    """
+
+    identity: str
+    files: Mapping[PurePosixPath, bytes] = field(default_factory=dict, repr=False)
+    lib_deps: tuple[str, ...] = ()
+    components: Mapping[str, str] = field(default_factory=dict)
+    build_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +37,8 @@ class ModelCode:
     ``td_model`` (firmware/include/td_model.h). ``kernels`` are the C files that they need, by name below
     firmware/kernels (``reference/conv_2d.c``). ``input_bytes`` and ``output_bytes`` are the sizes of the buffers that
     hold all inputs and all outputs, each tensor at a multiple of 16. ``layers`` is how often the ``after_layer`` hook
-    is called.
+    is called. ``sources`` are further files below firmware/ that go along (``tflm/td_tflm.cc``), ``library`` is the
+    third-party code that all of it is built with, if any.
     """
 
     files: Mapping[PurePosixPath, bytes]
@@ -25,6 +47,8 @@ class ModelCode:
     output_bytes: int
     arena_bytes: int
     layers: int
+    sources: tuple[str, ...] = ()
+    library: ProjectLibrary | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +63,24 @@ class Peak:
 class EnginePlan:
     """What an engine decided about a graph.
 
-    Memory is in bytes. ``arena_bytes`` includes ``scratch_bytes``, the working memory of kernels at the peak;
+    Memory is in bytes. ``arena_bytes`` is what the engine will say on the device that it uses, and includes
+    ``scratch_bytes``, the working memory of kernels at the peak; ``arena_reserved_bytes`` is the array that it needs in
+    order to start. Where ``arena_estimated`` says why, both are only near, and the first run on a board settles them.
     ``lower_bound_bytes`` is what no placement can go below; ``layer_arena_bytes`` is what is alive while each op runs.
     ``constant_bytes`` is the model's share of the flash, of which ``layer_constant_bytes`` is each op's. ``code_bytes``
-    estimates the firmware's code with the kernels used. ``generate`` makes the code; it is pure.
+    estimates the firmware's code with the kernels used. ``library`` names the third-party code that runs the model, and
+    its version. ``generate`` makes the code; it is pure.
     """
 
     engine: str
+    kernels: Kernels
+    library: str | None
     graph: Graph
     input_bytes: int
     output_bytes: int
     arena_bytes: int
+    arena_reserved_bytes: int
+    arena_estimated: str | None
     scratch_bytes: int
     lower_bound_bytes: int
     peak: Peak | None
@@ -60,15 +91,40 @@ class EnginePlan:
     generate: Callable[[], ModelCode]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArenaSizes:
+    """What a board said of a model's arena, in bytes: used, and the smallest with which it starts."""
+
+    used_bytes: int
+    needed_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """What the user decides about an engine; None leaves it to the board's file and the engine.
+
+    ``tflm_library`` is a PlatformIO library that replaces the board's TensorFlow Lite Micro. ``arena_bytes`` reserves
+    an arena of that size, whatever the plan says. With ``probe_arena`` the firmware looks for the smallest arena that
+    works, in all the RAM there is. ``measured`` finds what was measured before: by board, library and kernels.
+    """
+
+    kernels: Kernels | None = None
+    tflm_library: str | None = None
+    arena_bytes: int | None = None
+    probe_arena: bool = False
+    measured: Mapping[tuple[str, str | None, Kernels], ArenaSizes] = field(default_factory=dict)
+
+
 class Engine(Protocol):
     """A way to run a graph on a board."""
 
     name: str
 
-    def plan(self, graph: Graph) -> EnginePlan:
-        """Decides how the graph is run.
+    def planner(self, graph: Graph, settings: EngineSettings) -> Callable[[Board], EnginePlan]:
+        """Does what depends on the graph alone, and returns what decides how it is run on a board.
 
-        Raises:
+        Raises (so does what it returns):
             ModelError: The engine does not support something in the graph; everything missing is listed.
+            UsageError: A setting is not one for this engine or board.
         """
         ...

@@ -28,6 +28,18 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Arena:
+    """The device's account of its arena: used, the size of its array, and the smallest one with which the model starts.
+
+    The last is None where the firmware has not tried.
+    """
+
+    used_bytes: int
+    reserved_bytes: int
+    smallest_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hello:
     """Who answers and what it runs.
 
@@ -44,7 +56,7 @@ class Hello:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     layers: int
-    arena_bytes: int
+    arena: Arena
     buffers: int
     input_bytes: int
     output_bytes: int
@@ -71,7 +83,11 @@ def hello_from(reply: HelloReply, inputs: tuple[TensorSpec, ...], outputs: tuple
         inputs=inputs,
         outputs=outputs,
         layers=reply.layers,
-        arena_bytes=reply.arena_bytes,
+        arena=Arena(
+            used_bytes=reply.arena_used_bytes,
+            reserved_bytes=reply.arena_reserved_bytes,
+            smallest_bytes=reply.arena_smallest_bytes or None,
+        ),
         buffers=reply.buffers,
         input_bytes=reply.input_bytes,
         output_bytes=reply.output_bytes,

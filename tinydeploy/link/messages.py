@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 REPLY = 0x80
 """Set in the number of every message that the device sends."""
@@ -108,7 +108,9 @@ class HelloReply(_Fixed):
     layers: int
     chunk_bytes: int
     model_status: int
-    arena_bytes: int
+    arena_used_bytes: int
+    arena_reserved_bytes: int
+    arena_smallest_bytes: int
     input_bytes: int
     output_bytes: int
     clock_hz: int
@@ -117,7 +119,7 @@ class HelloReply(_Fixed):
     model_sha256: bytes
     board: bytes
 
-    _FORMAT = struct.Struct("<5BHHi5I8s32s32s")
+    _FORMAT = struct.Struct("<5BHHi7I8s32s32s")
 
 
 def hello_version(payload: bytes) -> int:

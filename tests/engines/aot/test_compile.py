@@ -5,7 +5,7 @@ import pytest
 from host_engine import check_on_host
 from tflite_builder import ModelBuilder
 
-from tinydeploy.engines.aot.engine import AotEngine
+from tinydeploy.engines.aot.engine import plan_aot
 from tinydeploy.errors import ModelError
 from tinydeploy.model.reader import parse_model
 
@@ -13,7 +13,7 @@ SCALE = {"scale": 0.05, "zero_point": 3}
 
 
 def plan_of(model):
-    return AotEngine().plan(parse_model(model, name="model.tflite"))
+    return plan_aot(parse_model(model, name="model.tflite"))
 
 
 def source_of(model):

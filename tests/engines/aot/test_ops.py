@@ -6,7 +6,7 @@ from host_engine import Case, check_on_host
 from random_graphs import KINDS, random_graph, random_op_model
 from tflite_builder import ModelBuilder
 
-from tinydeploy.engines.aot.engine import AotEngine
+from tinydeploy.engines.aot.engine import plan_aot
 
 _MODELS_A_KIND = 12
 _GRAPHS = 20
@@ -33,5 +33,5 @@ def test_elementwise_ops_work_in_place_where_their_input_is_not_needed_again():
     builder.op("QUANTIZE", [values[3]], [values[4]])
     builder.op("SUB", [values[4], other], [values[5]])
     model = builder.finish(inputs=[x], outputs=[values[5]])
-    assert AotEngine().plan(Case(model, []).graph).arena_bytes == 48  # 40, aligned to 16
+    assert plan_aot(Case(model, []).graph).arena_bytes == 48  # 40, aligned to 16
     check_on_host([model])
