@@ -136,7 +136,7 @@ def test_a_device_of_another_protocol_version_says_to_flash_again() -> None:
 
 
 def test_a_description_that_makes_no_sense() -> None:
-    error = failure_of(lambda _: [(Message.HELLO | REPLY, b"\1too short")])
+    error = failure_of(lambda _: [(Message.HELLO | REPLY, b"\2too short")])
     assert isinstance(error, WrongFirmwareError)
     assert error.summary == "the device's reply makes no sense: HELLO"
 
