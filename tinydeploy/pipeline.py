@@ -27,7 +27,7 @@ from tinydeploy.link.session import Session
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.integer import require_integer
 from tinydeploy.model.reader import read_model
-from tinydeploy.plan import Plan, make_plan, require_fit
+from tinydeploy.plan import Plan, Replan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
 from tinydeploy.verify.compare import compare, lsb_sizes
@@ -56,8 +56,8 @@ def inspect(
 ) -> tuple[Plan, ...]:
     """Plans for the boards, or for all there are. Whether they fit is part of the answer, not an error."""
     wanted = [find_board(board) for board in boards] or load_boards()
-    plan_for = _planner(_read(model), engine, settings)
-    return tuple(make_plan(plan_for(board), board, buffers=buffers) for board in wanted)
+    plan_for = _planner(_read(model), buffers=buffers, settings=settings)
+    return tuple(plan_for(board, engine or default_engine(board)) for board in wanted)
 
 
 def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
@@ -133,16 +133,16 @@ def bench(
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
 
 
-def _planner(graph: Graph, engine: str | None, settings: EngineSettings) -> Callable[[Board], EnginePlan]:
-    """Plans a graph for boards with the engine of that name, or with the default one of each board."""
+def _planner(graph: Graph, *, buffers: int, settings: EngineSettings) -> Replan:
+    """Plans a graph for any board and engine; what depends on neither is done once."""
 
     @cache
-    def planner(name: str) -> Callable[[Board], EnginePlan]:
-        if name not in ENGINES:
-            raise UsageError(f"unknown engine {name!r}", hint=f"one of: {', '.join(ENGINES)}")
-        return ENGINES[name].planner(graph, settings)
+    def planner(engine: str) -> Callable[[Board], EnginePlan]:
+        if engine not in ENGINES:
+            raise UsageError(f"unknown engine {engine!r}", hint=f"one of: {', '.join(ENGINES)}")
+        return ENGINES[engine].planner(graph, settings)
 
-    return lambda board: planner(engine or default_engine(board))(board)
+    return lambda board, engine: make_plan(planner(engine)(board), board, buffers=buffers)
 
 
 def _read(model: Path) -> Graph:
@@ -154,9 +154,9 @@ def _read(model: Path) -> Graph:
 def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
     board = find_board(target.board)
     with watch.stage("plan"):
-        plan_for = _planner(_read(model), target.engine, target.settings)
-        plan = make_plan(plan_for(board), board, buffers=target.buffers)
-        require_fit(plan)
+        plan_for = _planner(_read(model), buffers=target.buffers, settings=target.settings)
+        plan = plan_for(board, target.engine or default_engine(board))
+        require_fit(plan, plan_for)
     watch.planned(plan)
     with watch.stage("generate"):
         project = render_project(

@@ -1,11 +1,11 @@
 """EnginePlan + Board → Plan: what a model takes of a board. Nothing is decided after it; what comes after obeys."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tinydeploy.boards import Board, load_boards
 from tinydeploy.engines.interface import EnginePlan
-from tinydeploy.errors import FitError
+from tinydeploy.errors import FitError, TinydeployError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.text import printable, tensor_label
 
@@ -80,8 +80,12 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
     )
 
 
-def require_fit(plan: Plan) -> None:
-    """Nothing where the plan fits.
+Replan = Callable[[Board, str], Plan]
+"""Plans the same model for another board, or with the engine of another name."""
+
+
+def require_fit(plan: Plan, replan: Replan) -> None:
+    """Nothing where the plan fits. ``replan`` is asked for what would.
 
     Raises:
         FitError: It does not; the message says by how many bytes, at which layer, and what to try.
@@ -95,7 +99,7 @@ def require_fit(plan: Plan) -> None:
                     kind: " + ".join(f"{name} {size:,} B" for name, size in budget.uses.items()),
                     **(_peak_facts(plan) if kind == "RAM" else {}),
                 },
-                hint=_ways_out(plan),
+                hint=_ways_out(plan, replan),
             )
 
 
@@ -109,12 +113,27 @@ def _peak_facts(plan: Plan) -> dict[str, str]:
     return {"peak": "\n".join((f"op {op.index} {printable(op.kind)}, when the arena holds", *held))}
 
 
-def _ways_out(plan: Plan) -> str:
-    """What to try: fewer buffers where that suffices, and the boards on which the same plan fits."""
+def _ways_out(plan: Plan, replan: Replan) -> str:
+    """What to try: fewer buffers or another engine where that suffices, and the boards on which it fits as it is."""
     ways = []
     if plan.buffers > 1 and make_plan(plan.engine, plan.board, buffers=1).fits:
         ways.append("--buffers 1 (no input is received while one is computed)")
-    others = [board.id for board in load_boards() if make_plan(plan.engine, board, buffers=plan.buffers).fits]
+    for engine in {"aot", "tflm"} - {plan.engine.engine}:
+        other = _attempt(replan, plan.board, engine)
+        if other and other.fits:
+            ways.append(
+                f"--engine {engine} (needs {other.ram.used_bytes:,} B of RAM, {other.flash.used_bytes:,} B of flash)"
+            )
+    attempts = [_attempt(replan, board, plan.engine.engine) for board in load_boards()]
+    others = [other.board.id for other in attempts if other and other.fits]
     if others:
         ways.append(f"a board on which it fits: {', '.join(others)}")
     return "\n".join(ways) or "a smaller model; it fits on no board that comes with tinydeploy"
+
+
+def _attempt(replan: Replan, board: Board, engine: str) -> Plan | None:
+    """The plan, or None where there can be none: an op that the engine lacks, a setting that is not for it."""
+    try:
+        return replan(board, engine)
+    except TinydeployError:
+        return None
