@@ -23,7 +23,7 @@ def answer_as_another_version(master: int) -> None:
     while not (frames := list(decoder.feed(os.read(master, 4096)))):
         pass
     asked = frames[0]
-    reply = Frame(message=Message.HELLO | REPLY, sequence=asked.sequence, session=asked.session, payload=b"\2")
+    reply = Frame(message=Message.HELLO | REPLY, sequence=asked.sequence, session=asked.session, payload=b"\xff")
     os.write(master, encode(reply))
 
 
@@ -35,7 +35,7 @@ def test_a_port_that_is_of_no_use_is_given_back(tmp_path):
     port = os.ttyname(slave)
     device = threading.Thread(target=answer_as_another_version, args=(master,), daemon=True)
     device.start()
-    with pytest.raises(WrongFirmwareError, match="version 2 of the protocol") as caught:
+    with pytest.raises(WrongFirmwareError, match="version 255 of the protocol") as caught:
         pipeline.verify(model, Target(board=BOARD), port=port)
     device.join()
     os.close(slave)
