@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "pipeline": BELOW,
     "report": BELOW,
     "doctor": "verify build devices process files errors",
-    "deployment": "bench verify devices build project plan engines",
+    "deployment": "bench verify link devices build project plan engines",
     "progress": "plan",
     "bench": "link boards errors",
     "verify": "link model process files errors",

@@ -7,6 +7,7 @@ from tinydeploy.bench import Latency, Streaming
 from tinydeploy.build import Image
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.engines.interface import EngineSettings
+from tinydeploy.link.hello import Arena
 from tinydeploy.plan import Plan
 from tinydeploy.project import FirmwareProject
 from tinydeploy.verify.compare import Comparison
@@ -40,9 +41,9 @@ class Build:
 class Deployment:
     """What came out of `flash`, `verify` or `bench`.
 
-    ``arena_device_bytes`` and ``stack_bytes`` are what the device itself reports, the latter its high-water mark (0
-    where it cannot tell). ``image`` is None where the firmware was not built here. ``kept`` is the virtual board that
-    goes on running. ``seconds`` has the time of each stage.
+    ``arena`` and ``stack_bytes`` are what the device itself reports, the latter its high-water mark (0 where it cannot
+    tell). ``image`` is None where the firmware was not built here. ``kept`` is the virtual board that goes on running.
+    ``seconds`` has the time of each stage.
     """
 
     model: Path
@@ -51,7 +52,7 @@ class Deployment:
     comparison: Comparison
     latency: Latency
     streaming: Streaming | None
-    arena_device_bytes: int
+    arena: Arena
     stack_bytes: int
     kept: VirtualBoard | None
     notes: tuple[str, ...]

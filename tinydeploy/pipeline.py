@@ -226,7 +226,7 @@ def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: 
         comparison=comparison,
         latency=latency,
         streaming=None,
-        arena_device_bytes=session.hello.arena.used_bytes,
+        arena=session.hello.arena,
         stack_bytes=session.stats().stack_bytes,
         kept=None,
         notes=samples.notes,

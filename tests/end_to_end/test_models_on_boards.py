@@ -57,7 +57,7 @@ def assert_runs_as_planned(deployment: Deployment) -> None:
     assert deployment.comparison.exact
     assert deployment.comparison.oracle.startswith("TensorFlow Lite Micro")
     assert deployment.comparison.samples >= 32
-    assert deployment.arena_device_bytes == plan.engine.arena_bytes
+    assert deployment.arena.used_bytes == plan.engine.arena_bytes
     assert 0 < deployment.stack_bytes < plan.board.stack_bytes
     assert plan.ram.used_bytes - KIB <= image.ram_bytes <= plan.ram.used_bytes
     assert plan.flash.used_bytes - 4 * KIB <= image.flash_bytes <= plan.flash.used_bytes

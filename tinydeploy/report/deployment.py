@@ -72,7 +72,7 @@ def deployment_json(deployment: Deployment) -> dict[str, Json]:
         "board": deployment.plan.board.id,
         "engine": deployment.plan.engine.engine,
         "memory": _memory(
-            deployment.plan, deployment.image, deployment.arena_device_bytes, deployment.stack_bytes or None
+            deployment.plan, deployment.image, deployment.arena.used_bytes, deployment.stack_bytes or None
         ),
         "verification": _verification(deployment.comparison),
         "latency": {"per_inference": latency.per_inference, "unit": latency.unit, "layers": layers},
@@ -101,7 +101,7 @@ def _device_facts(deployment: Deployment) -> Text:
     return Text.assemble(
         ("on the board\n", "bold"),
         f"  inference  {inference}\n",
-        f"  arena      {deployment.arena_device_bytes:,} B\n",
+        f"  arena      {deployment.arena.used_bytes:,} B\n",
         f"  stack      {stack if deployment.stack_bytes else 'unknown'}",
     )
 
