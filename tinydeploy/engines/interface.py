@@ -69,7 +69,8 @@ class EnginePlan:
     ``lower_bound_bytes`` is what no placement can go below; ``layer_arena_bytes`` is what is alive while each op runs.
     ``constant_bytes`` is the model's share of the flash, of which ``layer_constant_bytes`` is each op's. ``code_bytes``
     estimates the firmware's code with the kernels used. ``library`` names the third-party code that runs the model, and
-    its version. ``generate`` makes the code; it is pure.
+    its version, and never a place on this machine; ``library_identity`` is its `ProjectLibrary.identity`. ``generate``
+    makes the code; it is pure.
     """
 
     engine: str
@@ -89,6 +90,7 @@ class EnginePlan:
     layer_arena_bytes: tuple[int, ...]
     code_bytes: int
     generate: Callable[[], ModelCode]
+    library_identity: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,8 @@ class EngineSettings:
 
     ``tflm_library`` is a PlatformIO library that replaces the board's TensorFlow Lite Micro. ``arena_bytes`` reserves
     an arena of that size, whatever the plan says. With ``probe_arena`` the firmware looks for the smallest arena that
-    works, in all the RAM there is. ``measured`` finds what was measured before: by board, library and kernels.
+    works, in all the RAM there is. ``measured`` finds what was measured before: by board, library (its identity) and
+    kernels.
     """
 
     kernels: Kernels | None = None
