@@ -94,9 +94,9 @@ class Case:
                 raise MisfitError(f"int8 weights {tensor_label(weights)} have a zero point other than 0")
         return weights
 
-    def bias(self, channels: int) -> None:
-        """Checks input 2, where there is one."""
-        bias = self.optional(2)
+    def bias(self, channels: int, *, position: int = 2) -> None:
+        """Checks the bias, where there is one."""
+        bias = self.optional(position)
         if bias is not None and bias.elements != channels:
             raise MisfitError(f"bias {tensor_label(bias)} has {bias.elements} values for {channels} channels")
 

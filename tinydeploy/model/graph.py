@@ -16,7 +16,9 @@ class DType(enum.Enum):
     UINT8 = "UINT8"
     INT16 = "INT16"
     INT32 = "INT32"
+    UINT32 = "UINT32"
     INT64 = "INT64"
+    UINT64 = "UINT64"
     BOOL = "BOOL"
 
     @property
@@ -135,6 +137,16 @@ class DepthwiseConv2DOptions(Conv2DOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransposeConvOptions:
+    """TRANSPOSE_CONV; the output's shape is the op's first input."""
+
+    padding: Padding
+    stride_h: int
+    stride_w: int
+    activation: Activation
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolOptions:
     """AVERAGE_POOL_2D and MAX_POOL_2D."""
 
@@ -157,7 +169,7 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ArithmeticOptions:
-    """ADD, SUB and MUL."""
+    """ADD, SUB, MUL and DIV."""
 
     activation: Activation
 
@@ -186,7 +198,7 @@ class LeakyReluOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReducerOptions:
-    """MEAN; the axes are the op's second input."""
+    """MEAN, SUM, REDUCE_ALL, REDUCE_MAX and REDUCE_MIN; the axes are the op's second input."""
 
     keep_dims: bool
 
@@ -218,9 +230,34 @@ class ResizeNearestNeighborOptions:
     half_pixel_centers: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchMatMulOptions:
+    """BATCH_MATMUL; which of the two matrices are given transposed."""
+
+    adjoint_x: bool
+    adjoint_y: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SvdfOptions:
+    """SVDF; there are ``rank`` filters for each unit of the output."""
+
+    rank: int
+    activation: Activation
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstmOptions:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM. ``time_major``: time is the first dimension, the batch the second."""
+
+    time_major: bool
+    activation: Activation
+
+
 Options = (
     Conv2DOptions
     | DepthwiseConv2DOptions
+    | TransposeConvOptions
     | PoolOptions
     | FullyConnectedOptions
     | ArithmeticOptions
@@ -231,6 +268,9 @@ Options = (
     | SplitOptions
     | StridedSliceOptions
     | ResizeNearestNeighborOptions
+    | BatchMatMulOptions
+    | SvdfOptions
+    | LstmOptions
 )
 
 
@@ -262,6 +302,8 @@ class Graph:
     fully known, positive and of batch 1; every tensor that an op reads is a constant, a graph input, a
     variable or the output of an earlier op; no tensor is written twice; constants have exactly the bytes
     their shape needs.
+
+    ``subgraphs`` is how many graphs the file has; all but the first are left out.
     """
 
     name: str
@@ -271,6 +313,15 @@ class Graph:
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    subgraphs: int = 1
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether something outlives an inference: the same input may then give another output the next time.
+
+        The state starts anew with the interpreter, or with the device.
+        """
+        return any(self.tensors[index].is_variable for op in self.ops for index in op.inputs if index >= 0)
 
     def input_of(self, op: Op, position: int) -> Tensor | None:
         """The tensor at an input position, or None where the optional input is absent."""

@@ -9,11 +9,13 @@ from tinydeploy.errors import ModelError
 from tinydeploy.model.graph import (
     Activation,
     ArithmeticOptions,
+    BatchMatMulOptions,
     ConcatenationOptions,
     Conv2DOptions,
     DepthwiseConv2DOptions,
     FullyConnectedOptions,
     LeakyReluOptions,
+    LstmOptions,
     Options,
     Padding,
     PoolOptions,
@@ -22,6 +24,8 @@ from tinydeploy.model.graph import (
     SoftmaxOptions,
     SplitOptions,
     StridedSliceOptions,
+    SvdfOptions,
+    TransposeConvOptions,
 )
 from tinydeploy.model.raw import RawOp, Table, guarded
 
@@ -106,6 +110,15 @@ def _depthwise_conv_2d(table: Table) -> DepthwiseConv2DOptions:
     )
 
 
+def _transpose_conv(table: Table) -> TransposeConvOptions:
+    return TransposeConvOptions(
+        padding=_choice(_PADDINGS, table.Padding(), "padding"),
+        stride_h=_step(table.StrideH(), "the vertical stride"),
+        stride_w=_step(table.StrideW(), "the horizontal stride"),
+        activation=_activation(table),
+    )
+
+
 def _pool(table: Table) -> PoolOptions:
     return PoolOptions(
         padding=_choice(_PADDINGS, table.Padding(), "padding"),
@@ -169,21 +182,42 @@ def _resize_nearest_neighbor(table: Table) -> ResizeNearestNeighborOptions:
     )
 
 
+def _batch_matmul(table: Table) -> BatchMatMulOptions:
+    return BatchMatMulOptions(adjoint_x=bool(table.AdjX()), adjoint_y=bool(table.AdjY()))
+
+
+def _svdf(table: Table) -> SvdfOptions:
+    return SvdfOptions(rank=_step(table.Rank(), "the rank"), activation=_activation(table))
+
+
+def _lstm(table: Table) -> LstmOptions:
+    return LstmOptions(time_major=bool(table.TimeMajor()), activation=_activation(table))
+
+
 # The kind of op: the name of its table in schema.fbs, and what reads it.
 _READERS: dict[str, tuple[str, Callable[[Table], Options]]] = {
     "ADD": ("AddOptions", _arithmetic),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _pool),
+    "BATCH_MATMUL": ("BatchMatMulOptions", _batch_matmul),
     "CONCATENATION": ("ConcatenationOptions", _concatenation),
     "CONV_2D": ("Conv2DOptions", _conv_2d),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise_conv_2d),
+    "DIV": ("DivOptions", _arithmetic),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
     "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "MEAN": ("ReducerOptions", _reducer),
     "MUL": ("MulOptions", _arithmetic),
+    "REDUCE_ALL": ("ReducerOptions", _reducer),
+    "REDUCE_MAX": ("ReducerOptions", _reducer),
+    "REDUCE_MIN": ("ReducerOptions", _reducer),
     "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _resize_nearest_neighbor),
     "SOFTMAX": ("SoftmaxOptions", _softmax),
     "SPLIT": ("SplitOptions", _split),
     "STRIDED_SLICE": ("StridedSliceOptions", _strided_slice),
     "SUB": ("SubOptions", _arithmetic),
+    "SUM": ("ReducerOptions", _reducer),
+    "SVDF": ("SVDFOptions", _svdf),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", _transpose_conv),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("UnidirectionalSequenceLSTMOptions", _lstm),
 }

@@ -62,12 +62,13 @@ class RawOp:
 
 @dataclass(frozen=True, kw_only=True)
 class RawModel:
-    """The first subgraph of a file."""
+    """The first subgraph of a file, and how many it has."""
 
     tensors: tuple[RawTensor, ...]
     ops: tuple[RawOp, ...]
     inputs: Ints
     outputs: Ints
+    subgraphs: int
 
 
 @contextlib.contextmanager
@@ -128,6 +129,7 @@ class _Decoder:
             ops=tuple(self._op(subgraph, codes, index) for index in operators),
             inputs=inputs,
             outputs=outputs,
+            subgraphs=model.SubgraphsLength(),
         )
 
     def _count(self, length: int, size: int = 4) -> int:

@@ -28,6 +28,7 @@ _MAX_RANK = 6
 # Offsets and sizes are 32-bit on the device.
 _MAX_TENSOR_BYTES = (1 << 31) - 1
 _BATCH_1 = "convert it with batch size 1, as in tf.keras.Input(shape, batch_size=1)"
+_STATELESS = "make the state an input and an output of the model, or use an LSTM or SVDF op"
 
 # By their codes in TFLite's schema.fbs.
 _DTYPES = {
@@ -38,12 +39,18 @@ _DTYPES = {
     6: DType.BOOL,
     7: DType.INT16,
     9: DType.INT8,
+    12: DType.UINT64,
+    15: DType.UINT32,
 }
 _OTHER_DTYPES = {
     1: "FLOAT16",
     5: "STRING",
     8: "COMPLEX64",
     10: "FLOAT64",
+    11: "COMPLEX128",
+    13: "RESOURCE",
+    14: "VARIANT",
+    16: "UINT16",
     17: "INT4",
     18: "BFLOAT16",
     19: "INT2",
@@ -112,6 +119,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
         ops=ops,
         inputs=raw.inputs,
         outputs=raw.outputs,
+        subgraphs=raw.subgraphs,
     )
 
 
@@ -142,7 +150,8 @@ def _tensor(index: int, raw: RawTensor, used: bool) -> Tensor:
     dtype = _DTYPES.get(raw.type_code)
     if dtype is None:
         shown = _OTHER_DTYPES.get(raw.type_code, f"type {raw.type_code}")
-        raise ModelError(f"{label} is {shown}, which is not supported", hint="convert the model to full int8")
+        hint = _STATELESS if shown == "RESOURCE" else "convert the model to full int8"
+        raise ModelError(f"{label} is {shown}, which is not supported", hint=hint)
     if raw.is_sparse:
         raise ModelError(f"{label} is sparse, which is not supported", hint="convert the model without sparsity")
     if raw.is_external:
@@ -184,16 +193,18 @@ def _quantization(label: str, raw: RawTensor, dtype: DType) -> Quantization | No
     if not raw.scales or dtype in {DType.FLOAT32, DType.BOOL}:
         return None
     channels = len(raw.scales)
+    # Old converters give a bias the axis that its weights have.
+    axis = 0 if len(raw.shape) == 1 else raw.axis
     if len(raw.zero_points) != channels:
         raise ModelError(f"{label} has {channels} scales, but {len(raw.zero_points)} zero points")
-    if channels > 1 and not (0 <= raw.axis < len(raw.shape) and raw.shape[raw.axis] == channels):
-        raise ModelError(f"{label} has {channels} scales along axis {raw.axis} of its shape {shape_text(raw.shape)}")
+    if channels > 1 and not (0 <= axis < len(raw.shape) and raw.shape[axis] == channels):
+        raise ModelError(f"{label} has {channels} scales along axis {axis} of its shape {shape_text(raw.shape)}")
     if not all(math.isfinite(scale) and scale > 0 for scale in raw.scales):
         raise ModelError(f"{label} has a scale that is not a positive number")
     lowest, highest = dtype.integer_range
     if not all(lowest <= zero_point <= highest for zero_point in raw.zero_points):
         raise ModelError(f"{label} has a zero point outside the range of {dtype.value}")
-    return Quantization(scales=raw.scales, zero_points=raw.zero_points, axis=raw.axis if channels > 1 else 0)
+    return Quantization(scales=raw.scales, zero_points=raw.zero_points, axis=axis if channels > 1 else 0)
 
 
 def _check_batch(raw: RawModel, tensors: tuple[Tensor, ...], ops: tuple[Op, ...]) -> None:

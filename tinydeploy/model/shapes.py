@@ -1,7 +1,7 @@
 """Checks of single ops: that shapes, types and quantisation are what the op's definition asks for.
 
-One rule per kind, for the kinds that an engine here compiles; others pass unchecked, since nothing reads them
-further than to say that they are not supported. The formulas are those of TFLite's Prepare functions
+One rule per kind, for the kinds that come in int8 models; others pass unchecked, and only with shapes that the file
+fixes. The formulas are those of TFLite's Prepare functions
 (tensorflow/lite/kernels, tensorflow/lite/micro/kernels).
 """
 
@@ -11,6 +11,7 @@ from typing import cast
 from tinydeploy.errors import ModelError
 from tinydeploy.model.fit import Case, MisfitError, need_rank
 from tinydeploy.model.graph import (
+    BatchMatMulOptions,
     Conv2DOptions,
     DepthwiseConv2DOptions,
     FullyConnectedOptions,
@@ -20,8 +21,10 @@ from tinydeploy.model.graph import (
     ReducerOptions,
     StridedSliceOptions,
     Tensor,
+    TransposeConvOptions,
 )
 from tinydeploy.model.movement import MOVEMENT_RULES, slices_plainly
+from tinydeploy.model.recurrent import RECURRENT_RULES
 from tinydeploy.model.text import shape_text
 
 _AGAIN = "convert the model again"
@@ -93,6 +96,45 @@ def _depthwise_conv_2d(case: Case) -> None:
     case.yields((batch, out_h, out_w, channels))
 
 
+def _transpose_conv(case: Case) -> None:
+    """Inputs: the output's shape, weights, data, bias. TensorFlow Lite Micro does not read the first."""
+    case.arity(3, 4)
+    options = cast("TransposeConvOptions", case.op.options)
+    batch, height, width, depth = need_rank(case.data(2), 4, "input")
+    weights = case.weights(0, may_be_asymmetric=False)
+    channels, filter_h, filter_w, filter_depth = need_rank(weights, 4, "weights")
+    if filter_depth != depth:
+        raise MisfitError(f"weights {shape_text(weights.shape)} do not fit {depth} input channels")
+    case.bias(channels, position=3)
+    case.per_tensor(case.data(2), case.output)
+    case.same_type(case.data(2), case.output)
+    _, out_h, out_w, _ = need_rank(case.output, 4, "output")
+    # The convolution that this one turns round has to give the input's size again.
+    if (
+        window_output(out_h, filter_h, options.stride_h, 1, options.padding) != height
+        or window_output(out_w, filter_w, options.stride_w, 1, options.padding) != width
+    ):
+        raise MisfitError(f"{shape_text(case.data(2).shape)} does not become {shape_text(case.output.shape)}")
+    case.yields((batch, out_h, out_w, channels))
+    if case.data(0).is_constant:
+        case.yields(case.parameter(0))
+
+
+def _batch_matmul(case: Case) -> None:
+    case.arity(2, 2)
+    options = cast("BatchMatMulOptions", case.op.options)
+    left, right = case.data(0), case.data(1)
+    case.same_type(left, right, case.output)
+    case.per_tensor(left, right, case.output)
+    if min(len(left.shape), len(right.shape)) < 2:
+        raise MisfitError(f"{shape_text(left.shape)} times {shape_text(right.shape)}, expected matrices")
+    rows, depth = left.shape[:-3:-1] if options.adjoint_x else left.shape[-2:]
+    right_depth, columns = right.shape[:-3:-1] if options.adjoint_y else right.shape[-2:]
+    if depth != right_depth:
+        raise MisfitError(f"{shape_text(left.shape)} times {shape_text(right.shape)}: {depth} is not {right_depth}")
+    case.yields([*_broadcast(left.shape[:-2], right.shape[:-2]), rows, columns])
+
+
 def _fully_connected(case: Case) -> None:
     case.arity(2, 3)
     options = cast("FullyConnectedOptions", case.op.options)
@@ -116,11 +158,32 @@ def _arithmetic(case: Case) -> None:
     left, right = case.data(0), case.data(1)
     case.same_type(left, right, case.output)
     case.per_tensor(left, right, case.output)
-    rank = max(len(left.shape), len(right.shape))
-    padded = [(1,) * (rank - len(tensor.shape)) + tensor.shape for tensor in (left, right)]
+    case.yields(_broadcast(left.shape, right.shape))
+
+
+def _comparison(case: Case) -> None:
+    case.arity(2, 2)
+    left, right = case.data(0), case.data(1)
+    case.same_type(left, right)
+    case.per_tensor(left, right)
+    case.yields(_broadcast(left.shape, right.shape))
+
+
+def _prelu(case: Case) -> None:
+    case.arity(2, 2)
+    case.same_type(case.data(), case.output)
+    case.per_tensor(case.data(), case.data(1), case.output)
+    case.yields(_broadcast(case.data().shape, case.data(1).shape))
+    case.yields(case.data().shape)
+
+
+def _broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> list[int]:
+    """The shape that both are stretched to, by numpy's rules."""
+    rank = max(len(left), len(right))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in (left, right)]
     if any(a != b and 1 not in (a, b) for a, b in zip(*padded, strict=True)):
-        raise MisfitError(f"{shape_text(left.shape)} and {shape_text(right.shape)} do not broadcast")
-    case.yields([max(a, b) for a, b in zip(*padded, strict=True)])
+        raise MisfitError(f"{shape_text(left)} and {shape_text(right)} do not broadcast")
+    return [max(a, b) for a, b in zip(*padded, strict=True)]
 
 
 def _pool(case: Case) -> None:
@@ -134,7 +197,7 @@ def _pool(case: Case) -> None:
     case.yields((batch, out_h, out_w, depth))
 
 
-def _mean(case: Case) -> None:
+def _reduction(case: Case) -> None:
     case.arity(2, 2)
     source = case.data()
     case.same_type(source, case.output)
@@ -143,6 +206,21 @@ def _mean(case: Case) -> None:
     keep = cast("ReducerOptions", case.op.options).keep_dims
     sizes = [(1 if i in axes else size) for i, size in enumerate(source.shape) if keep or i not in axes]
     case.yields(sizes)
+
+
+def _arg_extreme(case: Case) -> None:
+    case.arity(2, 2)
+    source = case.data()
+    case.per_tensor(source)
+    axes = case.axes(1, len(source.shape))
+    if len(axes) != 1:
+        raise MisfitError(f"{len(axes)} axes, expected 1")
+    case.yields([size for axis, size in enumerate(source.shape) if axis != axes[0]])
+
+
+def _cast(case: Case) -> None:
+    case.arity(1, 1)
+    case.yields(case.data().shape)
 
 
 def _elementwise(*, changes_type: bool = False) -> Callable[[Case], None]:
@@ -159,7 +237,7 @@ def _elementwise(*, changes_type: bool = False) -> Callable[[Case], None]:
     return rule
 
 
-def _resize_nearest_neighbor(case: Case) -> None:
+def _resize(case: Case) -> None:
     case.arity(2, 2)
     source, size = case.data(), case.parameter(1)
     case.same_type(source, case.output)
@@ -171,8 +249,18 @@ def _resize_nearest_neighbor(case: Case) -> None:
 
 _RULES: dict[str, Callable[[Case], None]] = {
     **MOVEMENT_RULES,
+    **RECURRENT_RULES,
+    **dict.fromkeys(("ABS", "ELU", "L2_NORMALIZATION", "LOGICAL_NOT", "LOG_SOFTMAX", "RSQRT"), _elementwise()),
+    **dict.fromkeys(("DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"), _arithmetic),
+    **dict.fromkeys(("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"), _comparison),
+    **dict.fromkeys(("LOGICAL_AND", "LOGICAL_OR"), _comparison),
+    **dict.fromkeys(("REDUCE_ALL", "REDUCE_MAX", "REDUCE_MIN", "SUM"), _reduction),
     "ADD": _arithmetic,
     "AVERAGE_POOL_2D": _pool,
+    "ARG_MAX": _arg_extreme,
+    "ARG_MIN": _arg_extreme,
+    "BATCH_MATMUL": _batch_matmul,
+    "CAST": _cast,
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
     "DEQUANTIZE": _elementwise(changes_type=True),
@@ -181,13 +269,16 @@ _RULES: dict[str, Callable[[Case], None]] = {
     "LEAKY_RELU": _elementwise(),
     "LOGISTIC": _elementwise(),
     "MAX_POOL_2D": _pool,
-    "MEAN": _mean,
+    "MEAN": _reduction,
     "MUL": _arithmetic,
+    "PRELU": _prelu,
     "QUANTIZE": _elementwise(changes_type=True),
     "RELU": _elementwise(),
     "RELU6": _elementwise(),
-    "RESIZE_NEAREST_NEIGHBOR": _resize_nearest_neighbor,
-    "SOFTMAX": _elementwise(),
+    "RESIZE_BILINEAR": _resize,
+    "RESIZE_NEAREST_NEIGHBOR": _resize,
+    "SOFTMAX": _elementwise(changes_type=True),
     "SUB": _arithmetic,
     "TANH": _elementwise(),
+    "TRANSPOSE_CONV": _transpose_conv,
 }

@@ -7,6 +7,7 @@ from tinydeploy.model.text import tensor_label
 _CONTROL_FLOW = frozenset(
     {"CALL", "CALL_ONCE", "IF", "WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE"}
 )
+_BEFORE_VELA = "give the .tflite that Vela made this one from"
 _AGAIN = "convert the model again"
 
 
@@ -22,10 +23,12 @@ def check_wiring(
     Raises:
         ModelError: Something of that is not so.
     """
-    _check_indices(len(tensors), ops, inputs, outputs)
     for op in ops:
         if op.kind in _CONTROL_FLOW:
             raise ModelError(f"{op} runs another graph, which is not supported", hint="convert without control flow")
+        if op.is_custom and op.kind == "ethos-u":
+            raise ModelError(f"{op} runs on an Arm Ethos-U, which is not supported", hint=_BEFORE_VELA)
+    _check_indices(len(tensors), ops, inputs, outputs)
     for index in inputs:
         if tensors[index].is_constant or tensors[index].is_variable:
             raise ModelError(f"graph input {tensor_label(tensors[index])} is not an activation", hint=_AGAIN)
