@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "pipeline": BELOW,
     "report": BELOW,
     "doctor": "verify build devices process files errors",
+    "lock": "deployment engines model files errors",
     "deployment": "bench verify link devices build project plan engines",
     "progress": "plan",
     "bench": "link boards errors",
