@@ -10,6 +10,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 FIRMWARE = TESTS.parent / "firmware"
 HOST_PARTS = TESTS / "firmware"
+APP = TESTS.parent / "templates" / "project" / "src" / "app.c"
 FLAGS = ["-std=c99", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-pthread"]
 
 INPUT_BYTES = 1000
@@ -27,9 +28,11 @@ def compile_c(program: Path, *sources: Path, sanitize: str = "address,undefined"
     return program
 
 
-def compile_firmware(program: Path, port: str, *, sanitize: str = "address,undefined", **macros: int) -> Path:
+def compile_firmware(
+    program: Path, port: str, *, app: Path = APP, sanitize: str = "address,undefined", **macros: int
+) -> Path:
     """The firmware of the increment model on ``port_threads`` or ``port_steps``."""
-    parts = [HOST_PARTS / "increment_model.c", HOST_PARTS / f"{port}.c"]
+    parts = [HOST_PARTS / "increment_model.c", HOST_PARTS / f"{port}.c", app]
     return compile_c(program, *sorted((FIRMWARE / "src").glob("td_*.c")), *parts, sanitize=sanitize, **macros)
 
 

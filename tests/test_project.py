@@ -78,7 +78,7 @@ def test_the_build_id_is_the_digest_of_all_else_but_the_models_name():
     zeros = b"TD_BUILD_ID_INIT {" + b", ".join([b"0x00"] * 8) + b"}"
     files = {path: data.replace(b"copy.tflite", b"model") for path, data in project.files.items()}
     files[CONFIG] = BUILD_ID.sub(zeros, files[CONFIG])
-    del files[PurePosixPath("README.md")]
+    del files[PurePosixPath("README.md")], files[PurePosixPath("src/app.c")]
     assert tree_digest(files)[:8] == project.build_id
     own = b", ".join(b"0x%02x" % byte for byte in project.build_id)
     assert b"TD_BUILD_ID_INIT {" + own + b"}" in project.files[CONFIG]
@@ -195,6 +195,16 @@ def test_a_project_for_another_board_and_model_leaves_nothing_of_the_one_before(
     write_project(second, tmp_path)
     there = {PurePosixPath(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
     assert there == {*second.files, LISTING, PurePosixPath("src/mine.c")}
+
+
+def test_the_application_is_written_once_and_then_the_users_own(tmp_path):
+    project = stub_project(find_board("microbit"))
+    write_project(project, tmp_path)
+    app = tmp_path / "src" / "app.c"
+    assert app.read_bytes() == project.files[PurePosixPath("src/app.c")]
+    app.write_text("/* mine */", encoding="utf-8")
+    write_project(stub_project(find_board("qemu-cortex-m4")), tmp_path)
+    assert app.read_text(encoding="utf-8") == "/* mine */"
 
 
 def test_a_project_is_not_written_into_a_folder_with_other_things(tmp_path):

@@ -71,10 +71,11 @@ struct td_device {
     struct td_outputs outputs;
     struct td_times times;
     struct td_counters counters;
-    uint32_t session;     /* 0: none */
-    int32_t model_status; /* of td_model.init() */
-    uint8_t *layer_ticks; /* TD_LAYERS times 32 bits, little endian */
-    uint32_t layers_id;   /* the inference they are of */
+    volatile uint32_t app_overruns; /* written by the application alone */
+    uint32_t session;               /* 0: none */
+    int32_t model_status;           /* of td_model.init() */
+    uint8_t *layer_ticks;           /* TD_LAYERS times 32 bits, little endian */
+    uint32_t layers_id;             /* the inference they are of */
     bool layers_valid;
 };
 
@@ -109,6 +110,9 @@ bool td_device_begin(struct td_device *device, struct td_job *job);
 
 /* Ends it: publishes the result and gives the input buffer back. */
 void td_device_end(struct td_device *device, const struct td_job *job, int32_t status, uint32_t ticks);
+
+/* Gives the buffer that was lent to the application back, for the host, and tells it. */
+void td_device_reclaim(struct td_device *device);
 
 /* For td_device.c and td_reply.c: starts the frame of the most urgent reply. False where nothing waits. */
 bool td_reply_start(struct td_device *device);

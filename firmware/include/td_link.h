@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Takes what has arrived; any number of bytes at a time. Bounded work per byte, without loops, and more where a frame
  * ends. Input data are written to their buffer as they arrive. */
 void td_link_receive(const uint8_t *bytes, size_t size);
@@ -17,5 +21,9 @@ bool td_link_is_sending(void);
 
 /* The next byte to send, or -1 where there is none for now. Encodes as it goes: there is no buffer to fill. */
 int td_link_transmit(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

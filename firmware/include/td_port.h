@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Clocks, serial port, timer. On return reception runs and interrupts are on. */
 void td_port_init(void);
 
@@ -23,13 +27,21 @@ void td_port_lock(void);
 void td_port_unlock(void);
 
 /* Sleeps until something may have happened. Called with the lock held and returns with it held, but lets interrupts
- * in between: an event after the caller's check is never missed. */
+ * in between: an event after the caller's check is never missed. A port without interrupts serves its line here. */
 void td_port_sleep(void);
+
+/* Called between the layers of an inference that is not masked, without the lock. A port without interrupts serves its
+ * line here too; others do nothing. */
+void td_port_poll(void);
 
 /* High-water mark of the stack since start, in bytes; 0 where the port cannot tell. */
 uint32_t td_port_stack_used(void);
 
 /* Restarts the board. Does not return. */
 void td_port_reset(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

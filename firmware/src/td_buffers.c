@@ -7,8 +7,9 @@
 void td_inputs_reset(struct td_inputs *inputs)
 {
     for (size_t i = 0; i < TD_BUFFERS; i++) {
-        if (inputs->buffer[i].state != TD_INPUT_IN_USE) {
-            inputs->buffer[i].state = TD_INPUT_EMPTY;
+        struct td_input *input = &inputs->buffer[i];
+        if (input->state != TD_INPUT_IN_USE && input->state != TD_INPUT_LENT) {
+            input->state = TD_INPUT_EMPTY;
         }
     }
     inputs->next_id = 0;
@@ -37,12 +38,38 @@ void td_inputs_accept(struct td_inputs *inputs, struct td_input *input, uint32_t
     input->state = TD_INPUT_FILLING;
     input->id = inputs->next_id;
     input->flags = flags;
+    input->of_app = false;
     inputs->filled += size;
     if (inputs->filled == TD_INPUT_BYTES) {
         input->state = TD_INPUT_READY;
         inputs->next_id++;
         inputs->filled = 0;
     }
+}
+
+struct td_input *td_inputs_lent(struct td_inputs *inputs)
+{
+    return find_input(inputs, TD_INPUT_LENT);
+}
+
+struct td_input *td_inputs_lend(struct td_inputs *inputs)
+{
+    struct td_input *input = td_inputs_lent(inputs);
+    if (input == NULL) {
+        input = find_input(inputs, TD_INPUT_EMPTY);
+    }
+    if (input != NULL) {
+        input->state = TD_INPUT_LENT;
+    }
+    return input;
+}
+
+void td_inputs_complete(struct td_inputs *inputs, struct td_input *input)
+{
+    input->state = TD_INPUT_READY;
+    input->id = inputs->next_id++;
+    input->flags = 0;
+    input->of_app = true;
 }
 
 uint32_t td_inputs_free(const struct td_inputs *inputs)
@@ -100,11 +127,11 @@ struct td_output *td_outputs_free(struct td_outputs *outputs, const struct td_ou
     return NULL;
 }
 
-void td_outputs_take(struct td_output *output, uint32_t id)
+void td_outputs_take(struct td_output *output, const struct td_input *input)
 {
     output->state = TD_OUTPUT_COMPUTING;
-    output->id = id;
-    output->abandoned = false;
+    output->id = input->id;
+    output->abandoned = input->of_app;
 }
 
 void td_outputs_publish(struct td_output *output, int32_t status, uint32_t ticks)

@@ -295,18 +295,32 @@ bool td_device_begin(struct td_device *device, struct td_job *job)
         return false;
     }
     td_inputs_take(&device->inputs, job->input);
-    td_outputs_take(job->output, job->input->id);
+    td_outputs_take(job->output, job->input);
     td_times_enter(&device->times, TD_PHASE_COMPUTING);
     return true;
+}
+
+/* Tells the host at once, where there is one. */
+static void free_input(struct td_device *device, struct td_input *input)
+{
+    td_inputs_release(input);
+    if (device->session != 0) {
+        device->replies.pending |= 1u << TD_MSG_INPUT;
+    }
 }
 
 void td_device_end(struct td_device *device, const struct td_job *job, int32_t status, uint32_t ticks)
 {
     td_times_enter(&device->times, TD_PHASE_WAITING);
     device->counters.inferences++;
-    td_inputs_release(job->input);
     td_outputs_publish(job->output, status, ticks);
-    if (device->session != 0) {
-        device->replies.pending |= 1u << TD_MSG_INPUT; /* tells the host at once that a buffer is free */
+    free_input(device, job->input);
+}
+
+void td_device_reclaim(struct td_device *device)
+{
+    struct td_input *input = td_inputs_lent(&device->inputs);
+    if (input != NULL) {
+        free_input(device, input);
     }
 }

@@ -77,7 +77,7 @@ static uint8_t *put_stats(struct td_device *device, uint8_t *to)
     to = td_put_u32(to, counters->frames);
     to = td_put_u32(to, counters->damaged);
     to = td_put_u32(to, counters->dropped);
-    to = td_put_u32(to, counters->overruns);
+    to = td_put_u32(to, counters->overruns + device->app_overruns);
     to = td_put_u32(to, td_port_stack_used());
     for (size_t i = 0; i < TD_PHASES; i++) {
         to = td_put_u64(to, device->times.spent[i]);

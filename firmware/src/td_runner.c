@@ -1,5 +1,6 @@
 #include "td_runner.h"
 
+#include "td_app.h"
 #include "td_device.h"
 #include "td_link.h"
 #include "td_port.h"
@@ -23,7 +24,12 @@ static uint8_t layer_ticks[4 * TD_LAYERS];
 static struct td_device device;
 static volatile bool is_started;
 
+/* Only the main program uses these. */
 static uint32_t layer_began;
+static bool app_is_running;
+
+/* Set by the application, in interrupts too; cleared before it gets its turn. */
+static volatile bool app_is_awake;
 
 void td_link_receive(const uint8_t *bytes, size_t size)
 {
@@ -42,8 +48,63 @@ int td_link_transmit(void)
     return is_started ? td_device_transmit(&device) : -1;
 }
 
-/* The time that this function takes itself is in no layer. */
+void td_app_wake(void)
+{
+    app_is_awake = true;
+}
+
+void td_app_overrun(void)
+{
+    device.app_overruns++;
+}
+
+/* The application's turn: an input of its own, or the end of its part. Called and left with the lock held, but the
+ * application is called without it. */
+static void serve_app(void)
+{
+    if (!app_is_running) {
+        return;
+    }
+    if (device.session != 0) {
+        app_is_running = false;
+        td_port_unlock();
+        td_app_stop();
+        td_port_lock();
+        td_device_reclaim(&device);
+        td_port_start_transmit();
+        return;
+    }
+    app_is_awake = false;
+    struct td_input *input = td_inputs_lend(&device.inputs);
+    if (input == NULL) {
+        return;
+    }
+    td_port_unlock();
+    const bool is_complete = td_app_input(input->data);
+    td_port_lock();
+    if (is_complete && device.session == 0) {
+        td_inputs_complete(&device.inputs, input);
+    }
+}
+
+static void between_layers(void)
+{
+    td_port_poll();
+    if (app_is_running && app_is_awake) {
+        td_port_lock();
+        serve_app();
+        td_port_unlock();
+    }
+}
+
 static void after_layer(uint16_t layer)
+{
+    (void)layer;
+    between_layers();
+}
+
+/* The time that this function takes itself is in no layer. */
+static void time_layer(uint16_t layer)
 {
     const uint32_t now = td_port_ticks();
     if (layer < TD_LAYERS) {
@@ -52,12 +113,27 @@ static void after_layer(uint16_t layer)
     layer_began = td_port_ticks();
 }
 
+static void time_layer_and_go_on(uint16_t layer)
+{
+    time_layer(layer);
+    between_layers();
+    layer_began = td_port_ticks();
+}
+
+/* What follows each layer: nothing but what was asked for where the inference is not to be disturbed. */
+static td_layer_fn *layer_hook(uint8_t flags)
+{
+    if (flags & TD_INPUT_LAYERS) {
+        return (flags & TD_INPUT_MASKED) ? time_layer : time_layer_and_go_on;
+    }
+    return (flags & TD_INPUT_MASKED) ? NULL : after_layer;
+}
+
 static int invoke(const struct td_job *job, uint32_t *ticks)
 {
-    td_layer_fn *hook = (job->input->flags & TD_INPUT_LAYERS) ? after_layer : NULL;
     const uint32_t began = td_port_ticks();
     layer_began = began;
-    const int status = td_model.invoke(job->input->data, job->output->data, hook);
+    const int status = td_model.invoke(job->input->data, job->output->data, layer_hook(job->input->flags));
     *ticks = td_port_ticks() - began;
     return status;
 }
@@ -79,6 +155,9 @@ static void compute(const struct td_job *job)
         td_port_unlock();
     }
     const int status = invoke(job, &ticks);
+    if (job->input->of_app) {
+        td_app_output(job->output->data, status);
+    }
     if (!masked) {
         td_port_lock();
     }
@@ -97,7 +176,10 @@ static void set_up(void)
         device.outputs.buffer[i].data = output_bytes[i];
     }
     device.layer_ticks = layer_ticks;
-    td_device_init(&device, td_model.init());
+    const int status = td_model.init();
+    td_device_init(&device, status);
+    td_app_start(status);
+    app_is_running = status == 0;
 }
 
 void td_runner_run(void)
@@ -107,9 +189,12 @@ void td_runner_run(void)
     td_port_lock();
     is_started = true;
     for (;;) {
-        while (!td_device_begin(&device, &job)) {
+        serve_app();
+        if (td_device_begin(&device, &job)) {
+            serve_app(); /* it may fill the other buffer meanwhile */
+            compute(&job);
+        } else if (!(app_is_running && app_is_awake)) {
             td_port_sleep();
         }
-        compute(&job);
     }
 }

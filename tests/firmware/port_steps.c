@@ -77,6 +77,10 @@ void td_port_sleep(void)
     td_link_receive(packet, size);
 }
 
+void td_port_poll(void)
+{
+}
+
 uint32_t td_port_stack_used(void)
 {
     return 321;

@@ -50,6 +50,11 @@ void td_port_sleep(void)
                      "cpsid i" ::: "memory");
 }
 
+/* Everything happens in interrupts. */
+void td_port_poll(void)
+{
+}
+
 uint32_t td_port_stack_used(void)
 {
     const uint32_t *word = td_stack_bottom;

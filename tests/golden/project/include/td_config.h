@@ -2,8 +2,8 @@
 #ifndef TD_CONFIG_H
 #define TD_CONFIG_H
 
-/* First 8 bytes of the SHA-256 over all else in this project but README.md and the model's name; the host recognises
- * the firmware by it. */
+/* First 8 bytes of the SHA-256 over all else in this project but README.md, src/app.c and the model's name; the host
+ * recognises the firmware by it. */
 #define TD_BUILD_ID_INIT {0}
 #define TD_BOARD "qemu-cortex-m4"
 
