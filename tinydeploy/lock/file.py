@@ -127,9 +127,8 @@ def _lock_from(path: Path, text: str) -> Lock:
 def _check_version(path: Path, text: str, table: Mapping[str, object]) -> None:
     version = table.get("version")
     if type(version) is not int or version < 1:
-        raise _unusable(
-            path, "is damaged: its version is missing" if version is None else "is damaged: version", line=1
-        )
+        line = _line_of(text, -1, "version")
+        raise _unusable(path, "is damaged: version: a whole number is needed", line=line)
     if version > _VERSION:
         raise UsageError(
             f"{path.name} was written by a newer tinydeploy (version {version} of the file; this one knows {_VERSION})",
@@ -180,7 +179,7 @@ def _line_of(text: str, number: int, key: str = "") -> int | None:
         if content.strip() == _HEADER:
             found += 1
             heading = line if found == number else heading
-        elif found == number and key and re.match(rf'\s*"?{re.escape(key)}"?\s*[=.]', content):
+        elif found == number and key and re.match(rf'\s*\[*"?{re.escape(key)}"?\s*[]=.]', content):
             return line
     return heading
 
