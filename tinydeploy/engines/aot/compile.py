@@ -1,39 +1,18 @@
 """Graph → Program: every op of the graph becomes kernel calls, or the model is refused with all the reasons."""
 
-from dataclasses import dataclass
-
 from tinydeploy.engines.aot.ops import OPERATORS
 from tinydeploy.engines.aot.program import Call, Layer, Operand, Program
+from tinydeploy.engines.refusal import Unsupported, unsupported_ends
 from tinydeploy.errors import ModelError
-from tinydeploy.model.graph import DType, Graph, Op, Tensor
-from tinydeploy.model.text import printable, shape_text, tensor_label
-
-_END_TYPES = {DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.FLOAT32}
-_MAX_ENDS = 255
-_MAX_END_DIMENSION = 65_535
-"""What ``struct td_model`` and ``struct td_tensor`` can say of a model's inputs and outputs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unsupported:
-    """A place in the model that the engine cannot compile, and why."""
-
-    place: str
-    reason: str
+from tinydeploy.model.graph import Graph, Op
+from tinydeploy.model.text import printable
 
 
 def unsupported(graph: Graph) -> tuple[Unsupported, ...]:
     """Everything that the engine cannot compile: ops in the graph's order, then inputs and outputs."""
-    ops = ((f"op {op.index} {printable(op.kind)}", _reason_against(graph, op)) for op in graph.ops)
-    ends = (
-        (f"{side} {tensor_label(graph.tensors[index])}", _reason_against_end(graph.tensors[index]))
-        for side, indices in (("input", graph.inputs), ("output", graph.outputs))
-        for index in indices
-    )
-    found = [Unsupported(place=place, reason=reason) for place, reason in (*ops, *ends) if reason]
-    if max(len(graph.inputs), len(graph.outputs)) > _MAX_ENDS:
-        found.append(Unsupported(place="model", reason=f"more than {_MAX_ENDS} inputs or outputs"))
-    return tuple(found)
+    reasons = ((f"op {op.index} {printable(op.kind)}", _reason_against(graph, op)) for op in graph.ops)
+    ops = (Unsupported(place=place, reason=reason) for place, reason in reasons if reason)
+    return (*ops, *unsupported_ends(graph))
 
 
 def _reason_against(graph: Graph, op: Op) -> str:
@@ -45,15 +24,6 @@ def _reason_against(graph: Graph, op: Op) -> str:
         return "reads a variable; state that outlives an inference is not supported"
     broken = next((constraint for constraint in operator.constraints if not constraint.holds(graph, op)), None)
     return "" if broken is None else f"supported only where {broken.sentence}"
-
-
-def _reason_against_end(tensor: Tensor) -> str:
-    """Why a tensor cannot be an input or output of the firmware; empty where it can."""
-    if tensor.dtype not in _END_TYPES:
-        return f"the link carries no {tensor.dtype.value.lower()}"
-    if max(tensor.shape, default=1) > _MAX_END_DIMENSION:
-        return f"no dimension may be larger than {_MAX_END_DIMENSION:,}: {shape_text(tensor.shape)}"
-    return ""
 
 
 def compile_graph(graph: Graph) -> Program:
