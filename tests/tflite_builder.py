@@ -20,22 +20,45 @@ from ai_edge_litert import schema_py_generated as schema
 # The kind of op: the name of its options table, for the kinds that have one.
 _OPTIONS = {
     "ADD": "AddOptions",
+    "ARG_MAX": "ArgMaxOptions",
+    "ARG_MIN": "ArgMinOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "CAST": "CastOptions",
     "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
+    "CUMSUM": "CumsumOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "DIV": "DivOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
+    "GATHER": "GatherOptions",
+    "L2_NORMALIZATION": "L2NormOptions",
     "LEAKY_RELU": "LeakyReluOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
     "MUL": "MulOptions",
+    "PACK": "PackOptions",
+    "REDUCE_ALL": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions",
     "RESHAPE": "ReshapeOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "SHAPE": "ShapeOptions",
     "SOFTMAX": "SoftmaxOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
     "SPLIT": "SplitOptions",
     "SQUEEZE": "SqueezeOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
+    "SPLIT_V": "SplitVOptions",
     "SUB": "SubOptions",
+    "SUM": "ReducerOptions",
+    "SVDF": "SVDFOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "UNPACK": "UnpackOptions",
 }
 _DTYPE_NAMES = {"float32": "FLOAT32", "bool": "BOOL"}
 
@@ -63,13 +86,15 @@ class ModelBuilder:
         axis: int = 0,
         name: str | None = None,
         signature: Sequence[int] | None = None,
+        is_variable: bool = False,
     ) -> int:
-        """An activation; returns its index. Without a scale it is not quantised."""
+        """An activation, or a state; returns its index. Without a scale it is not quantised."""
         tensor = schema.TensorT()
         tensor.name = name if name is not None else f"t{len(self.graph.tensors)}"
         tensor.shape = list(shape)
         tensor.type = getattr(schema.TensorType, dtype)
         tensor.buffer = 0
+        tensor.isVariable = is_variable
         tensor.shapeSignature = None if signature is None else list(signature)
         if scale is not None:
             tensor.quantization = quantization = schema.QuantizationParametersT()
@@ -89,11 +114,19 @@ class ModelBuilder:
         self.model.buffers.append(_buffer(array.tobytes()))
         return index
 
-    def op(self, kind: str, inputs: Sequence[int], outputs: Sequence[int], **options: Any) -> int:
+    def op(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        *,
+        intermediates: Sequence[int] = (),
+        **options: Any,
+    ) -> int:
         """An op; returns its index. ``options`` are fields of its table in the schema, with names for enums."""
         op = schema.OperatorT()
         op.opcodeIndex = self._code(kind)
-        op.inputs, op.outputs = list(inputs), list(outputs)
+        op.inputs, op.outputs, op.intermediates = list(inputs), list(outputs), list(intermediates)
         if kind in _OPTIONS:
             op.builtinOptionsType = getattr(schema.BuiltinOptions, _OPTIONS[kind])
             op.builtinOptions = table = getattr(schema, f"{_OPTIONS[kind]}T")()

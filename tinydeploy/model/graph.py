@@ -280,13 +280,15 @@ class Op:
 
     ``kind`` is TFLite's builtin name (``CONV_2D``), or the own name of a custom op, printable and never a
     builtin one. ``inputs`` and ``outputs`` index `Graph.tensors`; an absent optional input is -1.
-    ``options`` is None for kinds that have none or that no engine here reads options of.
+    ``intermediates`` are tensors that only carry quantisation parameters, as an LSTM's have them; their type and shape
+    mean nothing. ``options`` is None for kinds that have none or that no engine here reads options of.
     """
 
     index: int
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    intermediates: tuple[int, ...] = ()
     options: Options | None = None
     is_custom: bool = False
 

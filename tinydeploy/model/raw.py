@@ -57,6 +57,7 @@ class RawOp:
     is_custom: bool
     inputs: Ints
     outputs: Ints
+    intermediates: Ints
     options: Table
 
 
@@ -217,6 +218,7 @@ class _Decoder:
                 is_custom=is_custom,
                 inputs=self._ints(table, "Inputs"),
                 outputs=self._ints(table, "Outputs"),
+                intermediates=self._ints(table, "Intermediates"),
                 options=self._options(table),
             )
 

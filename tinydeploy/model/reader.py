@@ -99,6 +99,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
                 kind=op.kind,
                 inputs=op.inputs,
                 outputs=op.outputs,
+                intermediates=op.intermediates,
                 options=read_options(index, op),
                 is_custom=op.is_custom,
             )

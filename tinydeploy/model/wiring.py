@@ -54,7 +54,7 @@ def _check_indices(count: int, ops: tuple[Op, ...], inputs: tuple[int, ...], out
         if not op.outputs:
             raise ModelError(f"{op} has no output", hint=_AGAIN)
         bad = [index for index in op.inputs if not -1 <= index < count]
-        bad += [index for index in op.outputs if not 0 <= index < count]
+        bad += [index for index in (*op.outputs, *op.intermediates) if not 0 <= index < count]
         if bad:
             raise ModelError(f"{op} uses tensor {bad[0]}, which is not one of the {count} tensors", hint=_AGAIN)
 

@@ -9,6 +9,8 @@ from tinydeploy.model.graph import DType, Graph, Op
 from tinydeploy.model.text import printable
 
 _TO_INT8 = "convert the model to full int8, with a representative data set"
+_AGAIN = "convert the model again"
+_AUDIO = "leave the audio front end to the program around the model"
 _WITHOUT_CUSTOM = "convert without custom ops, or compute it outside of the model"
 
 # What to take instead of kinds that people miss.
@@ -65,7 +67,7 @@ def _unsupported_ops(graph: Graph, library_ops: frozenset[str] | None, kernels: 
 def _reason_against(graph: Graph, op: Op, kernels: str) -> str:
     """Why TensorFlow Lite Micro cannot run an op, and what to do; empty where it can."""
     if op.is_custom:
-        return f"a custom op; {_WITHOUT_CUSTOM}"
+        return f"a custom op; {_AUDIO if op.kind.startswith('Signal') else _WITHOUT_CUSTOM}"
     kernel = KERNELS.get(op.kind)
     if kernel is None:
         reason = "computes with floats only" if op.kind in FLOAT_ONLY else "not in TensorFlow Lite Micro"
@@ -73,7 +75,8 @@ def _reason_against(graph: Graph, op: Op, kernels: str) -> str:
     constraints = (*kernel.constraints, *(kernel.cmsis_nn if kernels == "cmsis_nn" else ()))
     broken = next((constraint for constraint in constraints if not constraint.holds(graph, op)), None)
     if broken is None:
-        return ""
+        sized = any(graph.tensors[index].elements for index in op.intermediates)
+        return f"its intermediate tensors are not empty; {_AGAIN}" if sized else ""
     if _is_hybrid(graph, op):
         return f"int8 weights with float activations: hybrid models are not supported; {_TO_INT8}"
     if DType.FLOAT32 in _types(graph, op):
