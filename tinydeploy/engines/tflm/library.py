@@ -1,0 +1,271 @@
+"""Which TensorFlow Lite Micro a firmware is built with: found, recognised, and made ready for a project."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from tinydeploy.boards import Board
+from tinydeploy.config import config_path, read_config
+from tinydeploy.engines.interface import EngineSettings, Kernels, ProjectLibrary
+from tinydeploy.engines.tflm.known import known_version
+from tinydeploy.engines.tflm.library_files import LibraryFiles, add_methods, read_files
+from tinydeploy.engines.tflm.library_folder import (
+    MICRO,
+    WAYS_TO_A_FOLDER,
+    KernelSet,
+    OpaqueFolder,
+    TflmFolder,
+    read_folder,
+)
+from tinydeploy.engines.tflm.library_opaque import library_name, read_opaque
+from tinydeploy.engines.tflm.library_spec import RemoteSpec, parse_spec
+from tinydeploy.errors import BuildError, UsageError
+from tinydeploy.files import tree_digest
+
+VARIABLE = "TINYDEPLOY_TFLM_LIB"
+
+# With this TFLM's structures are those of a microcontroller: firmware and library must agree about it. The second keeps
+# it from looking for the host's vector instructions.
+_DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON")
+
+# How a library is compiled whose manifest is ours. PlatformIO puts these behind the platform's own flags, so that the
+# optimisation here is the one that counts: kernels are what a model's time goes to. The warnings are upstream's.
+_COMPILED = ("-w", "-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_OPTIMISATION: Mapping[KernelSet, str] = {"reference": "-O2", "cmsis_nn": "-O3"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TflmLibrary:
+    """A TensorFlow Lite Micro with its choice of kernels.
+
+    ``name`` is for people and never a place on this machine; ``origin`` is who named it: an option, a variable, a file.
+    ``kernels`` are those it is built with, ``kernel_set`` their name (``cmsis_nn``) where they can be told. ``version``
+    is the release whose sizes and ops are known, None where they are not. ``add_methods`` are the methods of its
+    MicroMutableOpResolver that add an op, None where its sources are not here. ``project`` is what a firmware project
+    needs of it.
+    """
+
+    name: str
+    origin: str
+    kernels: Kernels
+    kernel_set: str | None
+    version: str | None
+    add_methods: frozenset[str] | None
+    project: ProjectLibrary = field(repr=False)
+
+
+def resolve_library(board: Board, settings: EngineSettings) -> TflmLibrary:
+    """The library that the user has named, or else the one of the board's file.
+
+    The first of these that there is: ``--tflm-lib``, TINYDEPLOY_TFLM_LIB, the user's config file, the board's file. A
+    folder is relative to the current one, and in the config file to the file. Nothing is fetched.
+
+    Raises:
+        BuildError: There is none, or the folder is not there, is not TFLM, or is not complete.
+        UsageError: The name is not one of a library, or it does not have the kernels.
+    """
+    spec, origin = _named_by_user(settings)
+    if spec is None:
+        return _of_board(board, settings)
+    if isinstance(spec, RemoteSpec):
+        return _remote(spec, origin, board, settings)
+    folder = read_folder(spec, origin)
+    if isinstance(folder, OpaqueFolder):
+        return _opaque(folder, origin, board, settings)
+    return _folder(folder, origin, board, settings)
+
+
+def _named_by_user(settings: EngineSettings) -> tuple[Path | RemoteSpec | None, str]:
+    """The library and who named it. Empty text names nothing."""
+    option, variable = settings.tflm_library, os.environ.get(VARIABLE)
+    for text, origin in ((option, "--tflm-lib"), (variable, VARIABLE)):
+        if text:
+            return parse_spec(text, origin=origin, relative_to=Path.cwd()), origin
+    config = read_config()
+    if config.tflm_library:
+        origin = str(config.path)
+        return parse_spec(config.tflm_library, origin=origin, relative_to=config.path.absolute().parent), origin
+    return None, ""
+
+
+def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
+    tflm, origin = board.tflm, f"the file of the board {board.id}"
+    name = tflm.library or tflm.component or tflm.bundled
+    if name is None:
+        raise _no_library(board)
+    _require_default_kernels(board, settings, name)
+    lib_deps: tuple[str, ...] = ()
+    components: dict[str, str] = {}
+    if tflm.library:
+        spec = parse_spec(tflm.library, origin=origin, relative_to=Path.cwd())
+        if isinstance(spec, Path):
+            raise UsageError(
+                f"the TensorFlow Lite Micro library of {board.id} is a folder",
+                where={"library": tflm.library, "named by": origin},
+                hint=f"board files are shared: name the folder with --tflm-lib or {VARIABLE}",
+            )
+        lib_deps = (spec.text,)
+    elif tflm.component:
+        component, _, version = tflm.component.partition("==")
+        components[component] = version
+    return TflmLibrary(
+        name=name,
+        origin=origin,
+        kernels="optimized" if tflm.kernels else "reference",
+        kernel_set=tflm.kernels,
+        version=tflm.version,
+        add_methods=None,
+        project=ProjectLibrary(
+            identity=_word(tflm.kernels or "own", sha256(name.encode()).digest()),
+            lib_deps=lib_deps,
+            components=components,
+            build_flags=_DEFINES,
+        ),
+    )
+
+
+def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
+    _require_default_kernels(board, settings, spec.text)
+    is_the_boards = spec.text == board.tflm.library
+    return TflmLibrary(
+        name=spec.text,
+        origin=origin,
+        kernels=_default_kernels(board),
+        kernel_set=board.tflm.kernels if is_the_boards else None,
+        version=board.tflm.version if is_the_boards else None,
+        add_methods=None,
+        project=ProjectLibrary(
+            identity=_word("own", sha256(spec.text.encode()).digest()), lib_deps=(spec.text,), build_flags=_DEFINES
+        ),
+    )
+
+
+def _opaque(folder: OpaqueFolder, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
+    name = library_name(folder)
+    _require_default_kernels(board, settings, name, why=folder.reason)
+    files = read_opaque(folder)
+    return TflmLibrary(
+        name=f"{name}, unknown version",
+        origin=origin,
+        kernels=_default_kernels(board),
+        kernel_set=None,
+        version=None,
+        add_methods=add_methods((folder.root / MICRO / "micro_mutable_op_resolver.h").read_bytes()),
+        project=ProjectLibrary(
+            identity=_word("own", tree_digest(files)),
+            files={PurePosixPath("tflm") / path: content for path, content in files.items()},
+            lib_deps=(name,),
+            build_flags=_DEFINES,
+        ),
+    )
+
+
+def _folder(folder: TflmFolder, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
+    kernels = settings.kernels or _default_kernels(board)
+    kernel_set = _kernel_set(folder, kernels, origin, board)
+    files = read_files(folder, kernel_set)
+    version = known_version(files)
+    project = _our_project(files, kernel_set)
+    known = version or f"of unknown version {project.identity.rpartition('-')[2]}"
+    return TflmLibrary(
+        name=f"tflite-micro {known} ({kernel_set} kernels)",
+        origin=origin,
+        kernels=kernels,
+        kernel_set=kernel_set,
+        version=version,
+        add_methods=files.add_methods,
+        project=project,
+    )
+
+
+def _our_project(files: LibraryFiles, kernel_set: KernelSet) -> ProjectLibrary:
+    """The copied sources and a manifest for them."""
+    defines = (*_DEFINES, "-DCMSIS_NN") if kernel_set == "cmsis_nn" else _DEFINES
+    manifest = {
+        "name": "tflm",
+        "version": "0.0.0",
+        "description": f"TensorFlow Lite Micro with {kernel_set} kernels, copied by tinydeploy",
+        "build": {
+            "flags": [*_COMPILED, _OPTIMISATION[kernel_set], *defines, *(f"-I{path}" for path in files.include_dirs)],
+            "srcFilter": ["+<*>", *(f"-<{path}>" for path in files.not_compiled)],
+            "libLDFMode": "off",
+            "libCompatMode": "off",
+        },
+    }
+    tree = {**files.files, PurePosixPath("library.json"): json.dumps(manifest, indent=2).encode() + b"\n"}
+    return ProjectLibrary(
+        identity=_word(kernel_set, tree_digest(tree)),
+        files={PurePosixPath("tflm") / path: content for path, content in tree.items()},
+        lib_deps=("tflm",),
+        # As the system's headers, whose warnings are not shown.
+        build_flags=(*defines, *(f"-isystem {PurePosixPath('lib/tflm') / path}" for path in files.include_dirs)),
+    )
+
+
+def _kernel_set(folder: TflmFolder, kernels: Kernels, origin: str, board: Board) -> KernelSet:
+    """The name of the kernels, or an error that says which ones there are."""
+    wanted = "reference" if kernels == "reference" else board.tflm.kernels
+    for kernel_set in folder.kernels:
+        if kernel_set == wanted:
+            return kernel_set
+    if wanted is None:
+        raise _no_optimised(board)
+    others: dict[str, Kernels] = {"reference": "reference"}
+    others |= {board.tflm.kernels: "optimized"} if board.tflm.kernels else {}
+    usable = [f"--kernels {others[kernel_set]}" for kernel_set in folder.kernels if kernel_set in others]
+    raise UsageError(
+        f"the TensorFlow Lite Micro library has no {wanted} kernels",
+        where={"library": str(folder.folder), "named by": origin, "it has": f"{' and '.join(folder.kernels)} kernels"},
+        hint=f"{usable[0]}, or another library" if usable else "another library with --tflm-lib",
+    )
+
+
+def _default_kernels(board: Board) -> Kernels:
+    return "optimized" if board.tflm.kernels else "reference"
+
+
+def _require_default_kernels(board: Board, settings: EngineSettings, name: str, why: str = "") -> None:
+    """Kernels can be chosen only where the sources are here to choose from."""
+    if settings.kernels in (None, _default_kernels(board)):
+        return
+    if settings.kernels == "optimized":
+        raise _no_optimised(board)
+    raise UsageError(
+        f"the kernels of {name} cannot be chosen",
+        where={"board": f"{board.id}: {board.tflm.kernels} kernels"} | ({"reason": why} if why else {}),
+        hint="leave out --kernels, or name a folder with TFLM's sources: --tflm-lib FOLDER\n" + WAYS_TO_A_FOLDER,
+    )
+
+
+def _no_optimised(board: Board) -> UsageError:
+    return UsageError(
+        f"there are no optimized kernels for {board.id}",
+        where={"board": f"{board.core}; its file names none"},
+        hint="--kernels reference",
+    )
+
+
+def _no_library(board: Board) -> BuildError:
+    return BuildError(
+        f"there is no TensorFlow Lite Micro library for {board.id}",
+        where={
+            "board": "its file names none",
+            "looked for": f"--tflm-lib, {VARIABLE}, {config_path()}",
+        },
+        hint=NAMING_A_LIBRARY,
+    )
+
+
+NAMING_A_LIBRARY = (
+    f'--tflm-lib SPEC, {VARIABLE}=SPEC, or in the file above: [tflm] library = "SPEC"\n'
+    "SPEC is a folder, owner/name@1.2.3 of PlatformIO's registry, or a git or archive URL\n"
+    f"{WAYS_TO_A_FOLDER}\n"
+    "or --engine aot, which needs none"
+)
+
+
+def _word(kernels: str, digest: bytes) -> str:
+    return f"{kernels}-{digest.hex()[:10]}"

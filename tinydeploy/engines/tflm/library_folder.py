@@ -1,0 +1,140 @@
+"""Where things are in a folder with TensorFlow Lite Micro's sources, whichever way it was made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tinydeploy.errors import BuildError
+
+KernelSet = Literal["reference", "cmsis_nn"]
+"""The kernels that can be chosen from sources: TFLM's own, or those that call Arm's CMSIS-NN."""
+
+MICRO = "tensorflow/lite/micro"
+_MARK = f"{MICRO}/micro_interpreter.h"
+_DOWNLOADS = f"{MICRO}/tools/make/downloads"
+_MANIFESTS = ("library.json", "library.properties")
+
+# The third-party code that TFLM includes, as it includes it: the header, and the folder that has it. A tree made by
+# create_tflm_tree.py has all of them in third_party/, with Makefile's names; older ones had CMSIS-NN inside of CMSIS.
+_HEADERS = {
+    "flatbuffers": "flatbuffers/flatbuffers.h",
+    "gemmlowp": "fixedpoint/fixedpoint.h",
+    "ruy": "ruy/profiler/instrumentation.h",
+    "kissfft": "kiss_fft.h",
+    "cmsis_nn": "Include/arm_nnfunctions.h",
+    "cmsis": "CMSIS/Core/Include/cmsis_compiler.h",
+}
+_BELOW = {"flatbuffers": ("include",), "cmsis_nn": ("CMSIS/NN", "NN")}
+_REQUIRED = ("flatbuffers", "gemmlowp", "ruy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TflmFolder:
+    """A folder that TFLM can be built from.
+
+    ``root`` is where its ``tensorflow/`` is, ``third_party`` the folder of each package that was found by its header.
+    ``kernels`` are those whose sources are all there.
+    """
+
+    folder: Path
+    root: Path
+    third_party: dict[str, Path]
+    kernels: tuple[KernelSet, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpaqueFolder:
+    """A PlatformIO or Arduino library with TFLM in it that can only be built as its author meant it to be.
+
+    ``reason`` says why its sources cannot be chosen from.
+    """
+
+    folder: Path
+    root: Path
+    manifest: str
+    reason: str
+
+
+def read_folder(folder: Path, origin: str) -> TflmFolder | OpaqueFolder:
+    """Looks where TFLM is in a folder. ``origin`` says who named it.
+
+    Raises:
+        BuildError: There is no such folder, TFLM is not in it, or something is missing that it cannot be built without.
+    """
+    where = {"library": str(folder), "named by": origin}
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise BuildError(f"the TensorFlow Lite Micro library {what}", where=where, hint=WAYS_TO_A_FOLDER)
+    root = next((place for place in _roots(folder) if (place / _MARK).is_file()), None)
+    if root is None:
+        raise BuildError(
+            "there is no TensorFlow Lite Micro in the library's folder",
+            where={**where, "looked for": f"{_MARK}, here, in src/ and one folder below"},
+            hint=WAYS_TO_A_FOLDER,
+        )
+    third_party = dict(_find_third_party(root, folder))
+    kernels = tuple(_kernels(root, third_party))
+    missing = [_HEADERS[package] for package in _required(root) if package not in third_party]
+    reason = f"{' and '.join(missing)} not found" if missing else "" if kernels else "no kernels/conv.cc found"
+    manifest = next((name for name in _MANIFESTS if (folder / name).is_file()), None)
+    if reason and manifest:
+        return OpaqueFolder(folder=folder, root=root, manifest=manifest, reason=reason)
+    if reason:
+        raise BuildError(
+            f"the TensorFlow Lite Micro library is not complete: {reason}",
+            where={**where, "looked in": "\n".join(str(place) for place in _bases(root, folder))},
+            hint="in a clone of upstream, make -f tensorflow/lite/micro/tools/make/Makefile third_party_downloads\n"
+            + WAYS_TO_A_FOLDER,
+        )
+    return TflmFolder(folder=folder, root=root, third_party=third_party, kernels=kernels)
+
+
+WAYS_TO_A_FOLDER = (
+    "in a clone of https://github.com/tensorflow/tflite-micro, this makes a folder that can be used:\n"
+    "python3 tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py FOLDER"
+)
+
+
+def _roots(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield folder / "src"
+    yield from sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+
+
+def _bases(root: Path, folder: Path) -> list[Path]:
+    """Folders that have third-party packages in them, each in a folder of its own."""
+    places = (root / "third_party", root / _DOWNLOADS, folder / "third_party", root, folder)
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
+
+
+def _find_third_party(root: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    for package, header in _HEADERS.items():
+        for base in _bases(root, folder):
+            places = [base / package, *sorted(place for place in base.iterdir() if place.is_dir())]
+            found = next((found for place in places if (found := _package(package, place, header))), None)
+            if found:
+                yield package, found
+                break
+
+
+def _package(package: str, place: Path, header: str) -> Path | None:
+    below = (place, *(place / part for part in _BELOW.get(package, ())))
+    return next((folder for folder in below if (folder / header).is_file()), None)
+
+
+def _required(root: Path) -> tuple[str, ...]:
+    """Packages without which nothing can be built; KissFFT belongs to the ops for audio, which are optional."""
+    return (*_REQUIRED, "kissfft") if (root / "signal" / "src" / "kiss_fft_wrappers").is_dir() else _REQUIRED
+
+
+def _kernels(root: Path, third_party: dict[str, Path]) -> Iterator[KernelSet]:
+    kernels = root / MICRO / "kernels"
+    if _has_source(kernels, "conv"):
+        yield "reference"
+    if _has_source(kernels / "cmsis_nn", "conv") and "cmsis_nn" in third_party:
+        yield "cmsis_nn"
+
+
+def _has_source(folder: Path, name: str) -> bool:
+    return any((folder / f"{name}{suffix}").is_file() for suffix in (".cc", ".cpp"))
