@@ -16,9 +16,10 @@ from golden_project import golden_project
 from stub_project import COPY_MODEL, stub_project
 
 from tinydeploy.boards import find_board, load_boards
-from tinydeploy.build import build_project, read_image
+from tinydeploy.build import build_project
 from tinydeploy.errors import BuildError, FitError
 from tinydeploy.files import data_dir, write_tree
+from tinydeploy.image import read_image
 
 M4 = find_board("qemu-cortex-m4")
 KERNELS = ("reference/conv_2d.c", "reference/depthwise_conv_2d.c", "reference/fully_connected.c")
@@ -158,7 +159,8 @@ def test_a_compiler_error_is_shown_with_its_place(tmp_path):
         build_project(stub_project(M4, COPY_MODEL + b"int unused = undeclared;\n"), tmp_path / "it's mine")
     assert caught.value.exit_code == 5
     assert caught.value.summary == "the firmware does not build"
-    assert "src/model.c:28:14: error: 'undeclared' undeclared here" in caught.value.where["errors"]
+    line = COPY_MODEL.count(b"\n") + 1
+    assert f"src/model.c:{line}:14: error: 'undeclared' undeclared here" in caught.value.where["errors"]
     command = caught.value.hint.removeprefix("look at the whole of it: ")
     assert shlex.split(command) == ["pio", "run", "-d", f"{tmp_path}/it's mine"]
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "report": BELOW,
     "doctor": "verify build devices boards process files errors",
     "lock": "deployment engines model files errors",
-    "deployment": "bench verify link devices build project plan engines",
+    "deployment": "bench verify link devices image project plan engines",
     "progress": "plan",
     "bench": "link boards errors",
     "verify": "link model process files errors",

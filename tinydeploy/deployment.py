@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinydeploy.bench import Latency, Streaming
-from tinydeploy.build import Image
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.engines.interface import EngineSettings
+from tinydeploy.image import Image
 from tinydeploy.link.hello import Arena
 from tinydeploy.plan import Plan
 from tinydeploy.project import FirmwareProject

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinydeploy.boards import load_boards
 from tinydeploy.build import COMPILER_PACKAGE, NEWLIB_PACKAGE
 from tinydeploy.devices.emulator import QEMU_PACKAGE
-from tinydeploy.devices.serial_port import list_ports
+from tinydeploy.devices.ports import PortInfo, group_of, list_ports
 from tinydeploy.errors import TinydeployError
 from tinydeploy.files import cache_dir, remove_tree, write_file
 from tinydeploy.process import run
@@ -57,7 +58,7 @@ def _checks() -> Iterator[Check]:
     yield _newlib()
     yield _program("QEMU", "qemu-system-arm", QEMU_PACKAGE, "virtual boards do not run")
     yield _oracle()
-    yield _serial_permission()
+    yield _serial_ports()
     yield _cache()
 
 
@@ -105,25 +106,31 @@ def _oracle() -> Check:
     )
 
 
-def _serial_permission() -> Check:
-    """Debian gives serial adapters to the group dialout."""
+def _serial_ports() -> Check:
+    """The ports, each with the boards that it may be. Debian gives serial adapters to the group dialout."""
     name = "Serial ports"
-    ports = [port for port, _ in list_ports()]
-    refused = [port for port in ports if not os.access(port, os.R_OK | os.W_OK)]
-    if refused and not _in_group("dialout"):
+    ports = list_ports()
+    refused = [port.name for port in ports if not os.access(port.name, os.R_OK | os.W_OK)]
+    group = group_of(refused[0]) if refused else ""
+    if refused and not _in_group(group):
         return Check(
             name=name,
             missing=f"no permission to open {', '.join(refused)}",
-            hint="sudo usermod -a -G dialout $USER, then log out and in again",
+            hint=f"sudo usermod -a -G {group} $USER, then log out and in again",
             required=False,
         )
-    return Check(name=name, found=", ".join(ports) or "none connected", required=False)
+    return Check(name=name, found=", ".join(map(_port_with_boards, ports)) or "none connected", required=False)
 
 
 def _in_group(name: str) -> bool:
     with contextlib.suppress(KeyError):
         return grp.getgrnam(name).gr_gid in os.getgroups()
     return False
+
+
+def _port_with_boards(port: PortInfo) -> str:
+    boards = [board.id for board in load_boards() if port.usb in board.usb]
+    return f"{port.name} ({' or '.join(boards)})" if boards else port.name
 
 
 def _cache() -> Check:

@@ -7,17 +7,18 @@ what the one before it made, and nothing is decided after the Plan.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from tinydeploy.bench import measure_latency, measure_streaming
-from tinydeploy.boards import Board, find_board, load_boards
+from tinydeploy.boards import Board, SerialLine, find_board, load_boards
 from tinydeploy.build import build_project
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
-from tinydeploy.devices.serial_port import SerialPort
+from tinydeploy.devices.ports import PortInfo, find_port
+from tinydeploy.devices.serial_port import SerialPort, open_port
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES, default_engine
 from tinydeploy.engines.interface import EnginePlan, EngineSettings
@@ -34,6 +35,9 @@ from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
+
+_HELLO_S = 5.0
+"""How long a board that has booted is asked before it counts as silent."""
 
 
 def boards() -> tuple[Board, ...]:
@@ -102,16 +106,16 @@ def verify(
 ) -> Deployment:
     """Compares what a device that was flashed before computes with the oracle.
 
-    Without ``port``, a virtual board is started with the firmware anew.
+    Without ``port``, a virtual board is started with the firmware anew, and a real one is looked for.
     """
-    if port is None:
+    if port is None and find_board(target.board).is_virtual:
         return flash(model, target, samples=samples, progress=progress)
     watch = Stopwatch(progress)
     plan, project = _generate(model, target, watch)
     inputs = _samples(plan.graph, samples)
     with ExitStack() as stack:
         with watch.stage("connect"):
-            session = stack.enter_context(_session(plan, project, port))
+            session = stack.enter_context(_session(plan, project, find_port(plan.board, port)))
         return _verify(model, plan, session, inputs, watch)
 
 
@@ -195,16 +199,27 @@ def _running(built: Build, *, counted: bool, keep: bool = False) -> Iterator[tup
         )
     with (
         run_virtual_board(plan.board, image.elf, count_instructions=counted, keep=keep) as device,
-        _session(plan, built.project, device.port) as session,
+        _session(plan, built.project, PortInfo(name=device.port)) as session,
     ):
         yield device, session
 
 
 @contextmanager
-def _session(plan: Plan, project: FirmwareProject, port: str) -> Iterator[Session]:
-    with closing(SerialPort(port, baud=plan.board.uart.baud)) as line, Session.open(line, name=port) as session:
+def _session(plan: Plan, project: FirmwareProject, port: PortInfo, *, starting: bool = False) -> Iterator[Session]:
+    """A session with the firmware of this project; a board that is still booting is waited for."""
+    line = _line(plan.board)
+    boot_s = 0.0 if plan.board.is_virtual else line.boot_ms / 1000
+
+    def open_line(wait_s: float) -> SerialPort:
+        return open_port(port, plan.board, line, wait_s=wait_s)
+
+    with Session.connect(open_line, boot_s + _HELLO_S, name=port.name, starting=starting) as session:
         session.expect(project.build_id, plan.graph.sha256)
         yield session
+
+
+def _line(board: Board) -> SerialLine:
+    return SerialLine(baud=board.uart.baud)
 
 
 def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: Stopwatch) -> Deployment:

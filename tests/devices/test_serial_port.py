@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tinydeploy.devices.serial_port import SerialPort, list_ports
+from tinydeploy.devices.ports import list_ports, ports_text
+from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.errors import DeviceNotFoundError, LinkError
 
 
@@ -84,7 +85,7 @@ def test_a_port_that_is_not_there_is_answered_with_those_that_are():
         SerialPort("/dev/ttyNONE7")
     assert caught.value.exit_code == 7
     assert caught.value.summary == "there is no port /dev/ttyNONE7"
-    assert caught.value.where["ports"] == ("\n".join(f"{name}  {text}" for name, text in list_ports()) or "none")
+    assert caught.value.where["ports"] == ports_text(list_ports())
     assert caught.value.hint == "is the board plugged in?"
 
 

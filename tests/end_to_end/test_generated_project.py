@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import DIGITS
 
-from tinydeploy.build import read_image
 from tinydeploy.deployment import Target
+from tinydeploy.image import read_image
 from tinydeploy.pipeline import build, generate
 
 

@@ -101,12 +101,30 @@ def test_a_port_where_nothing_answers() -> None:
 
 
 def test_a_port_where_something_else_talks() -> None:
-    error = failure_of(lambda _: [], junk=b"Hello from Arduino!\r\n\0")
+    error = failure_of(lambda _: [], junk=bytes(range(0x80, 0x98)) + b"\0")
     assert isinstance(error, DeviceNotFoundError)
     assert error.where["received"] == (
-        "22 B, but no valid frame (1 damaged); the first: 48 65 6c 6c 6f 20 66 72 6f 6d 20 41 72 64 75 69"
+        "25 B, but no valid frame (1 damaged); the first: 80 81 82 83 84 85 86 87 88 89 8a 8b 8c 8d 8e 8f"
     )
     assert "another speed" in error.hint
+
+
+def test_a_port_where_another_firmware_writes_text() -> None:
+    error = failure_of(lambda _: [], junk=b"booting\r\n\r\nHello from Arduino!\r\nt=1\r\nt=2\r\n\0")
+    assert isinstance(error, DeviceNotFoundError)
+    assert error.where["received"] == "43 B of text; the last lines:\nHello from Arduino!\nt=1\nt=2"
+    assert error.hint.startswith("another firmware runs there; flash it again")
+
+
+def test_a_board_that_waits_in_its_boot_loader() -> None:
+    """What an ESP32's ROM prints (the text of its boot log: esp-idf, docs/en/api-guides/startup.rst and esptool)."""
+    log = (
+        b"ets Jul 29 2019 12:21:46\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT)\r\nwaiting for download\r\n"
+    )
+    error = failure_of(lambda _: [], junk=log)
+    assert isinstance(error, DeviceNotFoundError)
+    assert error.where["received"].endswith("boot:0x3 (DOWNLOAD_BOOT)\nwaiting for download")
+    assert error.hint.startswith("the board waits in its boot loader: press its reset button")
 
 
 def test_a_port_that_echoes() -> None:

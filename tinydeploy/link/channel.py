@@ -9,6 +9,7 @@ from tinydeploy.link.messages import REPLY, Message
 
 _READ_BYTES = 4096
 _SEEN_BYTES = 16
+_HEARD_BYTES = 400
 _SEQUENCES = 1 << 16
 
 
@@ -29,8 +30,8 @@ class Channel:
     """One transport with a session number.
 
     ``name`` is what people call the transport (``/dev/ttyACM0``). ``session`` goes into every frame that is sent;
-    frames of another session are dropped. ``seen`` are the first bytes that ever arrived, ``echoes`` says whether
-    requests came back: for the error message when no device is found.
+    frames of another session are dropped. ``seen`` are the first bytes that ever arrived, ``heard`` the latest, and
+    ``echoes`` says whether requests came back: for the error message when no device is found.
 
     All methods raise `LinkError` when the transport fails.
     """
@@ -40,6 +41,7 @@ class Channel:
         self.session = 0
         self.decoder = Decoder()
         self.seen = b""
+        self.heard = b""
         self.echoes = False
         self._transport = transport
         self._sequence = 0
@@ -64,6 +66,7 @@ class Channel:
         except OSError as error:
             raise self._broken(error) from error
         self.seen = (self.seen + data)[:_SEEN_BYTES]
+        self.heard = (self.heard + data)[-_HEARD_BYTES:]
         frames = self.decoder.feed(data)
         self.echoes = self.echoes or any(frame.message < REPLY for frame in frames)
         return [frame for frame in frames if frame.message >= REPLY and frame.session == self.session]

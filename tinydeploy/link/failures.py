@@ -8,19 +8,34 @@ from tinydeploy.link.messages import PROTOCOL_VERSION, ErrorCode, Message, Refus
 
 FLASH_AGAIN = "flash it again: tinydeploy flash MODEL --board ID"
 
+_BOOT_LOADER = "the board waits in its boot loader: press its reset button, or unplug it and plug it in again"
+_TEXT_CHARS = 12
+
 
 def no_answer(
-    port: str, timeout_s: float, *, received: int, seen: bytes, damaged: int, echoes: bool
+    port: str, timeout_s: float, *, received: int, seen: bytes, heard: bytes, damaged: int, echoes: bool
 ) -> TinydeployError:
     """Nobody said hello: what was seen instead."""
+    words = _words(heard)
     if echoes:
         saw, hint = "everything that is sent comes back", "this port is a loopback or an echoing terminal: try another"
     elif received == 0:
         saw, hint = "not a single byte", "is it the right port, is the board powered, and has it been flashed?"
+    elif words:
+        saw = f"{received:,} B of text; the last lines:\n{words}"
+        hint = _BOOT_LOADER if "waiting for download" in words else "another firmware runs there; " + FLASH_AGAIN
     else:
         saw = f"{received:,} B, but no valid frame ({damaged:,} damaged); the first: {seen.hex(' ')}"
         hint = "something else talks on this port, or at another speed; " + FLASH_AGAIN
     return DeviceNotFoundError(f"no answer within {timeout_s:g} s", where={"port": port, "received": saw}, hint=hint)
+
+
+def _words(heard: bytes) -> str:
+    """The last lines of what was heard where it is text, such as the log of a chip that starts over and over again."""
+    text = heard.decode("ascii", errors="replace")
+    readable = sum(char.isascii() and (char.isprintable() or char.isspace()) for char in text)
+    lines = [line.strip("\0 \t\r") for line in text.splitlines()]
+    return "\n".join(list(filter(None, lines))[-3:]) if readable >= max(_TEXT_CHARS, 0.9 * len(text)) else ""
 
 
 def wrong_version(port: str, version: int) -> TinydeployError:

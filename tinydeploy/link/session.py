@@ -2,10 +2,12 @@
 
 import secrets
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from tinydeploy.errors import LinkError
 from tinydeploy.link import failures
 from tinydeploy.link.channel import Channel, Transport
 from tinydeploy.link.exchange import Exchange
@@ -112,6 +114,42 @@ class Session:
             session_numbers=session_numbers,
         )
 
+    @classmethod
+    def connect(
+        cls, open_line: Callable[[float], Transport], timeout_s: float, *, name: str = "", starting: bool = False
+    ) -> Self:
+        """Opens the line and says hello to a device that may still be booting, or begin to.
+
+        A line that breaks before the device has answered is opened again: a USB port of the device's own vanishes when
+        it restarts.
+
+        Args:
+            open_line: Opens the line; waits for it for so many seconds where it is not there, or not yet free.
+            timeout_s: How long to try, all in all.
+            name: What people call the line, for messages.
+            starting: Whether the device was just restarted, so that the line may have to be waited for at first too.
+
+        Raises:
+            DeviceNotFoundError: The line cannot be opened, nothing answers, or nothing that makes sense.
+            LinkError: The line kept breaking.
+            WrongFirmwareError: What answers speaks another version of the protocol.
+        """
+        deadline = time.monotonic() + timeout_s
+        left_s = timeout_s
+        line = open_line(timeout_s if starting else 0.0)
+        while True:
+            try:
+                return cls(line, max(left_s, _HELLO_RETRY_S), name=name)
+            except LinkError:
+                line.close()
+                left_s = round(deadline - time.monotonic(), 1)
+                if left_s <= 0:
+                    raise
+                line = open_line(left_s)
+            except BaseException:
+                line.close()
+                raise
+
     def __enter__(self) -> Self:
         return self
 
@@ -193,6 +231,7 @@ class Session:
                 timeout_s,
                 received=decoder.received,
                 seen=channel.seen,
+                heard=channel.heard,
                 damaged=decoder.damaged,
                 echoes=channel.echoes,
             )

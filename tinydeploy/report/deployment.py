@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tinydeploy.bench import Latency, Streaming
-from tinydeploy.build import Image
 from tinydeploy.deployment import Build, Deployment
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.errors import visible
+from tinydeploy.image import Image
 from tinydeploy.model.macs import op_macs
 from tinydeploy.model.text import printable, shape_text
 from tinydeploy.plan import Plan
@@ -88,9 +88,15 @@ def _built(plan: Plan, image: Image) -> Text:
         ("built\n", "bold"),
         f"  RAM    {image.ram_bytes:>9,} B of {board.ram_bytes:,}  (arena {plan.engine.arena_bytes:,}, "
         f"stack {board.stack_bytes:,})\n",
-        f"  flash  {image.flash_bytes:>9,} B of {board.flash_bytes:,}  (model {image.model_bytes:,}, "
-        f"code {image.code_bytes:,})",
+        f"  flash  {image.flash_bytes:>9,} B of {board.flash_bytes:,}{_shares(image)}",
     )
+
+
+def _shares(image: Image) -> str:
+    """What the flash is taken by, where that can be told apart."""
+    if image.model_bytes is None or image.code_bytes is None:
+        return ""
+    return f"  (model {image.model_bytes:,}, code {image.code_bytes:,})"
 
 
 def _device_facts(deployment: Deployment) -> Text:
