@@ -4,7 +4,6 @@ Only the form of the text is decided here. Nothing that stands in a model file r
 cut down to harmless characters.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,24 +12,14 @@ import numpy.typing as npt
 
 from tinydeploy.engines.aot.layout import Layout, Memory
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter, Program, arrays_of
-from tinydeploy.model.graph import DType, Graph, Tensor
+from tinydeploy.engines.c_source import byte_lines, float_literal, lines_of, tensor_tables
+from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.macs import graph_macs, op_macs
 from tinydeploy.model.text import shape_text
 from tinydeploy.templates import render
 
-_LINE_WIDTH = 100
-"""Characters of array values a line, before the indent."""
-
 _SHARED_BYTES = 32
 """Arrays of at least this size that calls have in common stand in flash once; smaller ones stay with each call."""
-
-_DTYPES = {
-    DType.FLOAT32: "TD_FLOAT32",
-    DType.INT8: "TD_INT8",
-    DType.UINT8: "TD_UINT8",
-    DType.INT16: "TD_INT16",
-    DType.INT32: "TD_INT32",
-}
 
 
 def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
@@ -41,7 +30,7 @@ def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
         "aot/model.c.j2",
         title=f"{len(graph.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
         sha256=graph.sha256,
-        sha256_bytes=_lines([f"0x{byte:02x}" for byte in bytes.fromhex(graph.sha256)]),
+        sha256_bytes=byte_lines(bytes.fromhex(graph.sha256)),
         summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(graph, program):,} bytes.",
         kernels=program.kernels,
         arena_bytes=layout.arena_bytes,
@@ -50,10 +39,13 @@ def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
         steps=[_step(graph, layer, layout, functions) for layer in program.layers],
         reads_inputs=_reads_inputs(program, layout),
         layers=len(program.layers),
-        sides=[
-            {"name": "model_inputs", "tensors": [_tensor(graph, i, layout) for i in graph.inputs]},
-            {"name": "model_outputs", "tensors": [_tensor(graph, i, layout) for i in graph.outputs]},
-        ],
+        sides=list(
+            tensor_tables(
+                graph,
+                [layout.places[index].offset for index in graph.inputs],
+                [layout.places[index].offset for index in graph.outputs],
+            )
+        ),
     )
 
 
@@ -196,41 +188,14 @@ def _array(name: str, values: npt.NDArray[np.generic]) -> dict[str, object]:
     flat = values.reshape(-1)
     literals = [float_literal(v) for v in flat.tolist()] if flat.dtype.kind == "f" else _int_literals(flat)
     ctype = {"f": "float"}.get(flat.dtype.kind, f"{flat.dtype.name}_t")
-    return {"ctype": ctype, "name": name, "length": " * ".join(map(str, values.shape)) or "1", "body": _lines(literals)}
-
-
-def _lines(literals: Sequence[str]) -> str:
-    """Literals as the lines of an initialiser, as many in each as in the others."""
-    per_line = max(1, _LINE_WIDTH // (max(map(len, literals)) + 2))
-    return ",\n".join(", ".join(literals[i : i + per_line]) for i in range(0, len(literals), per_line))
+    return {
+        "ctype": ctype,
+        "name": name,
+        "length": " * ".join(map(str, values.shape)) or "1",
+        "body": lines_of(literals),
+    }
 
 
 def _int_literals(values: npt.NDArray[np.generic]) -> list[str]:
     """The values as C literals; INT32_MIN by name, since -2147483648 is not an int in C."""
     return ["INT32_MIN" if value == -(2**31) else str(value) for value in values.tolist()]
-
-
-def float_literal(value: float) -> str:
-    """A float32 value as a C literal that reads back as exactly that value."""
-    text = f"{np.float32(value):.9g}"
-    return text + ("f" if any(mark in text for mark in ".e") else ".0f")
-
-
-def _tensor(graph: Graph, index: int, layout: Layout) -> dict[str, object]:
-    tensor = graph.tensors[index]
-    quantization = tensor.quantization
-    return {
-        "name": _identifier(tensor.name, 31),
-        "dtype": _DTYPES[tensor.dtype],
-        "rank": len(tensor.shape),
-        "shape": ", ".join(map(str, tensor.shape)) or "0",
-        "scale": float_literal(quantization.scale if quantization else 0.0),
-        "zero_point": quantization.zero_point if quantization else 0,
-        "bytes": tensor.nbytes,
-        "offset": layout.places[index].offset,
-    }
-
-
-def _identifier(name: str, limit: int) -> str:
-    """``name`` with everything that could mean something in C replaced; safe in strings and comments."""
-    return re.sub(r"[^A-Za-z0-9_.:-]", "_", name)[:limit] or "_"
