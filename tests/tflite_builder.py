@@ -154,6 +154,19 @@ class ModelBuilder:
         return bytes(builder.Output())
 
 
+def opened(data: bytes) -> ModelBuilder:
+    """A file's model, to be changed and finished again."""
+    builder = ModelBuilder()
+    builder.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    builder.graph = builder.model.subgraphs[0]
+    for number, buffer in enumerate(builder.model.buffers):
+        if buffer.data is not None:
+            builder.model.buffers[number] = _buffer(bytes(buffer.data))
+    for op in builder.graph.operators:
+        op.inputs, op.outputs = list(op.inputs), list(op.outputs)
+    return builder
+
+
 def _enum(field: str, value: Any) -> Any:
     if field == "padding":
         return getattr(schema.Padding, value)

@@ -101,7 +101,7 @@ def when(dtype: DType, sentence: str, where: Where) -> Constraint:
     def holds(graph: Graph, op: Op) -> bool:
         return graph.output_of(op).dtype is not dtype or where(graph, op)
 
-    return Constraint(sentence=f"{sentence}, if it is {dtype.value.lower()}", holds=holds)
+    return Constraint(sentence=f"{sentence} ({dtype.value.lower()})", holds=holds)
 
 
 def input_at(graph: Graph, op: Op, position: int) -> Tensor:
@@ -179,6 +179,13 @@ def _pools_alike(graph: Graph, op: Op) -> bool:
 
 
 POOLS_ALIKE = Constraint(sentence="input and output are quantised alike (scales within 1e-6)", holds=_pools_alike)
+
+
+def _no_negatives(graph: Graph, op: Op) -> bool:
+    return _quantization(input_at(graph, op, 0)).zero_point == -128
+
+
+NO_NEGATIVES = Constraint(sentence="the input's zero point is -128, so that nothing is negative", holds=_no_negatives)
 
 
 def _no_activation(_: Graph, op: Op) -> bool:

@@ -18,6 +18,7 @@ from tinydeploy.engines.tflm.conditions import (
     INT32,
     INT64,
     NO_ACTIVATION,
+    NO_NEGATIVES,
     PAD_VALUE_ALIKE,
     PER_TENSOR_INT16,
     POOLS_ALIKE,
@@ -226,7 +227,7 @@ _ACTIVATIONS = (
     ),
     _kernel("LOG_SOFTMAX", "LogSoftmax", all_are(INT8), output_quantized(INT8, 16 / 256, 127, "16/256")),
     _kernel("ABS", "Abs", all_are(INT8, INT16), SYMMETRIC_INT16),
-    _kernel("RSQRT", "Rsqrt", all_are(INT8)),
+    _kernel("RSQRT", "Rsqrt", all_are(INT8), NO_NEGATIVES),
     _kernel("L2_NORMALIZATION", "L2Normalization", all_are(INT8), NO_ACTIVATION, at_most_dimensions(4)),
 )
 
@@ -272,7 +273,10 @@ _MOVEMENT = (
         inputs_are((2,), "the start is", *_INDICES),
     ),
     _kernel(
-        "EMBEDDING_LOOKUP", "EmbeddingLookup", inputs_are((0,), "the indices are", INT32), all_are(INT8, inputs=(1,))
+        "EMBEDDING_LOOKUP",
+        "EmbeddingLookup",
+        inputs_are((0,), "the indices are", INT32),
+        all_are(INT8, inputs=(1,), what="value and output"),
     ),
     _kernel("EXPAND_DIMS", "ExpandDims", all_are(INT8, INT16), _INT32_AXES, constant(1, "axis is")),
     _kernel(

@@ -16,7 +16,7 @@ _WITHOUT_CUSTOM = "convert without custom ops, or compute it outside of the mode
 # What to take instead of kinds that people miss.
 _INSTEAD = {
     "GELU": "use RELU, HARD_SWISH or x * LOGISTIC(1.702 x) instead",
-    "EXP": "leave it out: the largest of exp(x) is the largest of x; for probabilities use SOFTMAX or LOGISTIC",
+    "EXP": "leave it out, the order stays; for probabilities use SOFTMAX or LOGISTIC",
     "LSTM": "convert with a UNIDIRECTIONAL_SEQUENCE_LSTM: tf.keras.layers.LSTM, not unrolled, in tf-keras",
     "NEG": "multiply by -1, or subtract where it is added",
     "POW": "multiply x by itself",
