@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "bench": "link boards errors",
     "verify": "link model process files errors",
     "link": "model errors",
-    "devices": "boards build process files errors",
+    "devices": "boards build project platformio process files errors",
     "build": "project boards platformio image files process errors",
     "platformio": "boards files process errors",
     "image": "errors",

@@ -44,7 +44,9 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
             mark_used(kept)
             return image
         with written(project, folder):
-            _build(project.board, folder, on_line)
+            finished = _run(project.board, folder, on_line)
+        if finished.exit_code != 0:
+            raise why_not_built(project.board, folder, finished)
         elf = folder / ".pio" / "build" / project.board.id / "firmware.elf"
         image = replace(read_image(elf), elf=kept)
         write_file(kept, elf.read_bytes())
@@ -54,7 +56,7 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
 
 @contextmanager
 def written(project: FirmwareProject, folder: Path) -> Iterator[None]:
-    """Has the folder hold this project while PlatformIO runs in it. The caller holds the folder's lock.
+    """Has the folder hold this project while PlatformIO runs in it, to its end. The caller holds the folder's lock.
 
     SCons would take objects of a build that was killed for its own: after one, all are built again.
     """
@@ -83,13 +85,11 @@ def _remove_old_images(folder: Path) -> None:
         remove_file(elf)
 
 
-def _build(board: Board, folder: Path, on_line: Callable[[str], None] | None) -> None:
+def _run(board: Board, folder: Path, on_line: Callable[[str], None] | None) -> Finished:
     try:
-        finished = run_platformio(board, folder, on_line=on_line)
+        return run_platformio(board, folder, on_line=on_line)
     except TimeoutError as error:
         raise BuildError("the build does not end", where={"folder": str(folder)}) from error
-    if finished.exit_code != 0:
-        raise why_not_built(board, folder, finished)
 
 
 def why_not_built(board: Board, folder: Path, finished: Finished) -> BuildError | FitError:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,3 +22,12 @@ def echo_elf(tmp_path_factory) -> Callable[[str], Path]:
             return build_project(echo_project(find_board(board_id)), root / board_id).elf
 
     return build
+
+
+@pytest.fixture
+def terminal():
+    """A pseudo-terminal: the end of a device, and the name of the other."""
+    master, slave = os.openpty()
+    yield master, os.ttyname(slave)
+    for descriptor in (master, slave):
+        os.close(descriptor)

@@ -12,15 +12,6 @@ from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.errors import DeviceNotFoundError, LinkError
 
 
-@pytest.fixture
-def terminal():
-    """A pseudo-terminal: the end of a device, and the name of the other."""
-    master, slave = os.openpty()
-    yield master, os.ttyname(slave)
-    for descriptor in (master, slave):
-        os.close(descriptor)
-
-
 def test_bytes_go_through_unchanged_in_both_directions(terminal):
     master, name = terminal
     data = bytes(range(256))
