@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tinydeploy.deployment import Deployment, Target
+    from tinydeploy.engines.interface import EngineSettings, Kernels
     from tinydeploy.report.terminal import Terminal
     from tinydeploy.report.values import Json
 
@@ -155,7 +156,9 @@ def _tell_programs(terminal: "Terminal", error: BaseException) -> None:
 MODEL = click.argument("model", type=click.Path(path_type=Path))
 BOARD = click.option("--board", required=True, metavar="ID", help="The board, or the path of its .toml file.")
 ENGINE = click.option(
-    "--engine", type=click.Choice(["aot"]), help="What runs the model. Default: aot on virtual boards."
+    "--engine",
+    type=click.Choice(["aot", "tflm"]),
+    help="What runs the model: compiled C, or TensorFlow Lite Micro. Default: aot on virtual boards, else tflm.",
 )
 BUFFERS = click.option(
     "--buffers",
@@ -173,17 +176,74 @@ SAMPLES = click.option(
 )
 
 
+KERNELS = click.option(
+    "--kernels",
+    type=click.Choice(["reference", "optimized"]),
+    help="The engine's plain kernels, or those made for the core (CMSIS-NN, ESP-NN). Default: the best there are.",
+)
+TFLM_LIBRARY = click.option(
+    "--tflm-lib",
+    "tflm_library",
+    metavar="SPEC",
+    help="TensorFlow Lite Micro instead of the board's own: a folder, a Git URL, or owner/name@version.",
+)
+ARENA = click.option(
+    "--arena-bytes",
+    type=click.IntRange(16, 1 << 30),
+    metavar="N",
+    help="Reserve an arena of this size, whatever the plan says (tflm).",
+)
+PROBE = click.option(
+    "--probe-arena", is_flag=True, help="Have the board look for the smallest arena with which the model starts (tflm)."
+)
+
+
+def with_settings(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb the options about an engine, as ``settings``."""
+
+    @KERNELS
+    @TFLM_LIBRARY
+    @ARENA
+    @PROBE
+    @functools.wraps(function)
+    def command(
+        *args: Any,  # noqa: ANN401 - click's
+        kernels: "Kernels | None",
+        tflm_library: str | None,
+        arena_bytes: int | None,
+        probe_arena: bool,
+        **options: Any,  # noqa: ANN401 - click's
+    ) -> Outcome:
+        from tinydeploy.engines.interface import EngineSettings
+
+        settings = EngineSettings(
+            kernels=kernels, tflm_library=tflm_library, arena_bytes=arena_bytes, probe_arena=probe_arena
+        )
+        return function(*args, settings=settings, **options)
+
+    return command
+
+
 def on_target(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Gives a verb the options that say what to deploy to, as ``target``."""
 
     @BOARD
     @ENGINE
     @BUFFERS
+    @with_settings
     @functools.wraps(function)
-    def command(*args: Any, board: str, engine: str, buffers: int, **options: Any) -> Outcome:  # noqa: ANN401 - click's
+    def command(
+        *args: Any,  # noqa: ANN401 - click's
+        board: str,
+        engine: str | None,
+        buffers: int,
+        settings: "EngineSettings",
+        **options: Any,  # noqa: ANN401 - click's
+    ) -> Outcome:
         from tinydeploy.deployment import Target
 
-        return function(*args, target=Target(board=board, engine=engine, buffers=buffers), **options)
+        target = Target(board=board, engine=engine, buffers=buffers, settings=settings)
+        return function(*args, target=target, **options)
 
     return command
 
@@ -205,12 +265,21 @@ def boards(_terminal: "Terminal") -> Outcome:
 )
 @ENGINE
 @BUFFERS
-def inspect(_terminal: "Terminal", *, model: Path, board_ids: tuple[str, ...], engine: str, buffers: int) -> Outcome:
+@with_settings
+def inspect(
+    _terminal: "Terminal",
+    *,
+    model: Path,
+    board_ids: tuple[str, ...],
+    engine: str | None,
+    buffers: int,
+    settings: "EngineSettings",
+) -> Outcome:
     """Show a model's layers, its memory peak, and where it fits."""
     from tinydeploy import pipeline
     from tinydeploy.report.plan import inspection_json, inspection_text
 
-    plans = pipeline.inspect(model, board_ids, engine=engine, buffers=buffers)
+    plans = pipeline.inspect(model, board_ids, engine=engine, buffers=buffers, settings=settings)
     return Outcome(text=inspection_text(plans), json=inspection_json(model, plans))
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from tinydeploy.boards import Board
 from tinydeploy.engines.aot.engine import AotEngine
 from tinydeploy.engines.interface import Engine
+from tinydeploy.engines.tflm.engine import TflmEngine
 
-ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (AotEngine(),)}
+ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (AotEngine(), TflmEngine())}
 """All engines by name, the default first."""
 
 

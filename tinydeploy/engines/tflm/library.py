@@ -29,12 +29,16 @@ VARIABLE = "TINYDEPLOY_TFLM_LIB"
 
 # With this TFLM's structures are those of a microcontroller: firmware and library must agree about it. The second keeps
 # it from looking for the host's vector instructions.
-_DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON")
+_DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON", "-DKERNELS_OPTIMIZED_FOR_SPEED")
 
 # How a library is compiled whose manifest is ours. PlatformIO puts these behind the platform's own flags, so that the
 # optimisation here is the one that counts: kernels are what a model's time goes to. The warnings are upstream's.
 _COMPILED = ("-w", "-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 _OPTIMISATION: Mapping[KernelSet, str] = {"reference": "-O2", "cmsis_nn": "-O3"}
+
+
+class NoLibraryError(BuildError):
+    """Nobody has named a library: a model can be planned, but not built."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,7 @@ def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
     name = tflm.library or tflm.component or tflm.bundled
     if name is None:
         raise _no_library(board)
-    _require_default_kernels(board, settings, name)
+    _requiredefault_kernels(board, settings, name)
     lib_deps: tuple[str, ...] = ()
     components: dict[str, str] = {}
     if tflm.library:
@@ -128,12 +132,12 @@ def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
 
 
 def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
-    _require_default_kernels(board, settings, spec.text)
+    _requiredefault_kernels(board, settings, spec.text)
     is_the_boards = spec.text == board.tflm.library
     return TflmLibrary(
         name=spec.text,
         origin=origin,
-        kernels=_default_kernels(board),
+        kernels=default_kernels(board),
         kernel_set=board.tflm.kernels if is_the_boards else None,
         version=board.tflm.version if is_the_boards else None,
         add_methods=None,
@@ -145,12 +149,12 @@ def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSetting
 
 def _opaque(folder: OpaqueFolder, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
     name = library_name(folder)
-    _require_default_kernels(board, settings, name, why=folder.reason)
+    _requiredefault_kernels(board, settings, name, why=folder.reason)
     files = read_opaque(folder)
     return TflmLibrary(
         name=f"{name}, unknown version",
         origin=origin,
-        kernels=_default_kernels(board),
+        kernels=default_kernels(board),
         kernel_set=None,
         version=None,
         add_methods=add_methods((folder.root / MICRO / "micro_mutable_op_resolver.h").read_bytes()),
@@ -164,7 +168,7 @@ def _opaque(folder: OpaqueFolder, origin: str, board: Board, settings: EngineSet
 
 
 def _folder(folder: TflmFolder, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
-    kernels = settings.kernels or _default_kernels(board)
+    kernels = settings.kernels or default_kernels(board)
     kernel_set = _kernel_set(folder, kernels, origin, board)
     files = read_files(folder, kernel_set)
     version = known_version(files)
@@ -223,13 +227,14 @@ def _kernel_set(folder: TflmFolder, kernels: Kernels, origin: str, board: Board)
     )
 
 
-def _default_kernels(board: Board) -> Kernels:
+def default_kernels(board: Board) -> Kernels:
+    """The board's optimised kernels, where its file names any."""
     return "optimized" if board.tflm.kernels else "reference"
 
 
-def _require_default_kernels(board: Board, settings: EngineSettings, name: str, why: str = "") -> None:
+def _requiredefault_kernels(board: Board, settings: EngineSettings, name: str, why: str = "") -> None:
     """Kernels can be chosen only where the sources are here to choose from."""
-    if settings.kernels in (None, _default_kernels(board)):
+    if settings.kernels in (None, default_kernels(board)):
         return
     if settings.kernels == "optimized":
         raise _no_optimised(board)
@@ -248,8 +253,8 @@ def _no_optimised(board: Board) -> UsageError:
     )
 
 
-def _no_library(board: Board) -> BuildError:
-    return BuildError(
+def _no_library(board: Board) -> NoLibraryError:
+    return NoLibraryError(
         f"there is no TensorFlow Lite Micro library for {board.id}",
         where={
             "board": "its file names none",

@@ -1,0 +1,172 @@
+"""The `tflm` engine: the model as it is, and TensorFlow Lite Micro's interpreter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinydeploy.boards import Board
+from tinydeploy.engines.c_source import offsets_in_a_row
+from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings, Kernels, ModelCode, Peak
+from tinydeploy.engines.tflm.code_size import code_bytes
+from tinydeploy.engines.tflm.emit import model_code
+from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default_kernels, resolve_library
+from tinydeploy.engines.tflm.resolver import resolve_ops
+from tinydeploy.engines.tflm.supported import check_ops
+from tinydeploy.errors import BuildError
+from tinydeploy.memory.planner import align
+from tinydeploy.memory.tflm_arena import TflmArena, plan_tflm_arena, uncovered
+from tinydeploy.memory.tflm_cmsis_nn import cmsis_nn
+from tinydeploy.memory.tflm_cmsis_scratch import Instructions
+from tinydeploy.memory.tflm_reference import REFERENCE
+from tinydeploy.memory.tflm_sizes import TflmSizes
+from tinydeploy.model.graph import Graph
+
+_INSTRUCTIONS = {
+    "cortex-m4": Instructions.DSP,
+    "cortex-m7": Instructions.DSP,
+    "cortex-m33": Instructions.DSP,
+    "cortex-m55": Instructions.MVE,
+}
+"""What CMSIS-NN is compiled to on these cores; elsewhere plain C."""
+
+
+class TflmEngine:
+    """Runs a graph with TensorFlow Lite Micro, which lies in the project as source or is fetched by PlatformIO."""
+
+    name = "tflm"
+
+    def planner(self, graph: Graph, settings: EngineSettings) -> Callable[[Board], EnginePlan]:
+        """Plans the arena by the rules of the board's library, as far as they are known.
+
+        Raises (so does what it returns):
+            ModelError: TensorFlow Lite Micro does not support something in the graph; everything is listed.
+            BuildError: A library is named that is not there, or is none.
+            UsageError: A setting is not one for this engine or board.
+        """
+        return lambda board: _plan(graph, board, settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arena:
+    """What to reserve, what will be used of it, and how well that is known."""
+
+    planned: TflmArena
+    used_bytes: int
+    reserved_bytes: int
+    estimated: str | None
+    measured: bool
+
+
+def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
+    library, missing = _library(board, settings)
+    kernels = library.kernels if library else settings.kernels or default_kernels(board)
+    kernel_set = library.kernel_set if library else board.tflm.kernels
+    check_ops(graph, library.add_methods if library else None, kernels=kernel_set or "reference")
+    arena = _arena(graph, board, settings, library, kernels)
+    planned = arena.planned
+    return EnginePlan(
+        engine=TflmEngine.name,
+        kernels=kernels,
+        library=library.name if library else None,
+        library_identity=library.project.identity if library else None,
+        graph=graph,
+        input_bytes=offsets_in_a_row(graph, graph.inputs)[1],
+        output_bytes=offsets_in_a_row(graph, graph.outputs)[1],
+        arena_bytes=arena.used_bytes,
+        arena_reserved_bytes=arena.reserved_bytes,
+        arena_estimated=arena.estimated,
+        arena_measured=arena.measured,
+        scratch_bytes=planned.scratch_bytes,
+        lower_bound_bytes=planned.live_bound_bytes + planned.persistent_bytes,
+        peak=Peak(op=planned.peak_op, tensors=planned.peak_tensors),
+        constant_bytes=align(len(graph.source)),
+        layer_constant_bytes=_layer_constant_bytes(graph),
+        layer_arena_bytes=planned.live_bytes,
+        code_bytes=code_bytes(graph, kernel_set),
+        generate=lambda: _generate(graph, board, settings, library, missing, arena),
+    )
+
+
+def _library(board: Board, settings: EngineSettings) -> tuple[TflmLibrary | None, BuildError | None]:
+    """The library; or why there is none, which is no reason not to plan where the user has named none."""
+    try:
+        return resolve_library(board, settings), None
+    except NoLibraryError as error:
+        return None, error
+
+
+def _arena(
+    graph: Graph, board: Board, settings: EngineSettings, library: TflmLibrary | None, kernels: Kernels
+) -> _Arena:
+    """By the rules of a known version; by what a board has said; else by the nearest rules there are."""
+    sizes = _sizes(board, kernels)
+    planned = plan_tflm_arena(graph, sizes)
+    identity = library.project.identity if library else None
+    told = settings.measured.get((board.id, identity, kernels))
+    estimated = None if told else _doubt(graph, sizes, library)
+    best = told or ArenaSizes(used_bytes=planned.used_bytes, needed_bytes=planned.needed_bytes)
+    return _Arena(
+        planned=planned,
+        used_bytes=best.used_bytes,
+        reserved_bytes=align(settings.arena_bytes or best.needed_bytes),
+        estimated=estimated,
+        measured=told is not None,
+    )
+
+
+def _sizes(board: Board, kernels: Kernels) -> TflmSizes:
+    if kernels == "optimized" and board.tflm.kernels == "cmsis_nn":
+        return cmsis_nn(_INSTRUCTIONS.get(board.core, Instructions.NONE))
+    return REFERENCE
+
+
+def _doubt(graph: Graph, sizes: TflmSizes, library: TflmLibrary | None) -> str | None:
+    """Why the arena's size is only near; None where it is exact."""
+    if library is None:
+        return f"no library is given; the sizes are those of tflite-micro {sizes.version}"
+    if (library.version, library.kernel_set) != (sizes.version, sizes.kernels):
+        return f"the sizes of {library.name} are not known, those of tflite-micro {sizes.version} are taken"
+    return next(iter(uncovered(graph, sizes)), None)
+
+
+def _layer_constant_bytes(graph: Graph) -> tuple[int, ...]:
+    """The constants that each op reads, in the bytes of the file; what two ops read counts for both."""
+    return tuple(
+        sum(graph.tensors[i].nbytes for i in set(op.inputs) if i >= 0 and graph.tensors[i].is_constant)
+        for op in graph.ops
+    )
+
+
+def _generate(
+    graph: Graph,
+    board: Board,
+    settings: EngineSettings,
+    library: TflmLibrary | None,
+    missing: BuildError | None,
+    arena: _Arena,
+) -> ModelCode:
+    if library is None:
+        assert missing is not None
+        raise missing
+    probe = settings.probe_arena or arena.estimated is not None
+    reserved_bytes = arena.reserved_bytes
+    if probe and settings.arena_bytes is None:
+        reserved_bytes = _room_to_probe(graph, board, arena)
+    int8_kernels = library.kernel_set == "cmsis_nn" and library.version is not None
+    return model_code(
+        graph,
+        ops=resolve_ops(graph) if int8_kernels else resolve_ops(graph, frozenset()),
+        arena_bytes=reserved_bytes,
+        probe=probe,
+        library=library.project,
+    )
+
+
+def _room_to_probe(graph: Graph, board: Board, arena: _Arena) -> int:
+    """Where the smallest arena is looked for: twice what is expected, and some KB, as far as the board has them."""
+    buffers = 4 * (offsets_in_a_row(graph, graph.inputs)[1] + offsets_in_a_row(graph, graph.outputs)[1])
+    spare = board.ram_bytes - board.stack_bytes - buffers - _REST_OF_THE_FIRMWARE_BYTES
+    room = min(spare, 2 * arena.reserved_bytes + 8192)
+    return max(room - room % 16, arena.reserved_bytes)
+
+
+_REST_OF_THE_FIRMWARE_BYTES = 4096
