@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from tinydeploy.errors import UsageError
 from tinydeploy.files import data_dir
@@ -268,7 +268,7 @@ def _build(kind: type[T], table: object, place: str) -> T:
 
 def _convert(value: object, kind: Any, place: str) -> object:  # noqa: ANN401 - a type annotation as an object
     """A TOML value as the type of a dataclass's field."""
-    if get_origin(kind) is UnionType:
+    if get_origin(kind) in (Union, UnionType):
         kind = get_args(kind)[0]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
