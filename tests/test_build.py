@@ -242,12 +242,6 @@ def test_a_missing_c_library_is_named_with_its_package(tmp_path, monkeypatch):
     assert caught.value.hint == "sudo apt install libnewlib-arm-none-eabi"
 
 
-def test_a_file_that_is_no_firmware_is_refused(tmp_path):
-    (tmp_path / "x.elf").write_bytes(b"\x7fELF nonsense")
-    with pytest.raises(BuildError, match="not a firmware"):
-        read_image(tmp_path / "x.elf")
-
-
 def pio_run(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
     """PlatformIO as a user calls it, with a home folder in which it has never run."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PLATFORMIO_", "TINYDEPLOY_"))}

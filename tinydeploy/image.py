@@ -22,8 +22,9 @@ _OTHER_MEMORY = re.compile(r"\.(iram|rtc|ext_ram|flash)|.*\.extram$")
 # A bootloader puts these to their place and not the firmware itself, so they have the same address in both columns.
 _LOADED_TO_RAM = re.compile(r"\.dram0\.")
 
-# What an engine writes: src/model.c and its kind. Its global symbols begin with td_model.
-_MODEL_SOURCE = re.compile(r"(td_)?model\w*\.(c|cc|cpp)")
+# What the engines write: constants in src/model.c, or the whole model in src/model_data.cc.
+_MODEL_SOURCE = re.compile(r"model(_data)?\.(c|cc)")
+_MODEL_SYMBOLS = ("model_data",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +107,8 @@ def _model_bytes(elf: ELFFile) -> int | None:
 def _model_constants(elf: ELFFile) -> Iterator[int]:
     """The sizes of all objects that are constant in the model's own sources.
 
-    A symbol table has local symbols behind the name of their source, and global ones at its end (System V ABI,
-    "Symbol Table").
+    A symbol table has local symbols behind the name of their source, and global ones, with no source, at its end
+    (System V ABI, "Symbol Table").
     """
     table = elf.get_section_by_name(".symtab")
     source = ""
@@ -115,8 +116,7 @@ def _model_constants(elf: ELFFile) -> Iterator[int]:
         info = symbol["st_info"]
         if info["type"] == "STT_FILE":
             source = symbol.name.rpartition("/")[2]
-        is_local = info["bind"] == "STB_LOCAL"
-        is_models = _MODEL_SOURCE.fullmatch(source) if is_local else symbol.name.startswith("td_model")
+        is_models = _MODEL_SOURCE.fullmatch(source) if info["bind"] == "STB_LOCAL" else symbol.name in _MODEL_SYMBOLS
         if info["type"] == "STT_OBJECT" and is_models and _is_stored(elf, symbol["st_shndx"]):
             yield symbol["st_size"]
 
