@@ -11,15 +11,8 @@ from tinydeploy.boards import Board
 from tinydeploy.config import config_path, read_config
 from tinydeploy.engines.interface import EngineSettings, Kernels, ProjectLibrary
 from tinydeploy.engines.tflm.known import known_version
-from tinydeploy.engines.tflm.library_files import LibraryFiles, add_methods, read_files
-from tinydeploy.engines.tflm.library_folder import (
-    MICRO,
-    WAYS_TO_A_FOLDER,
-    KernelSet,
-    OpaqueFolder,
-    TflmFolder,
-    read_folder,
-)
+from tinydeploy.engines.tflm.library_files import LibraryFiles, read_files, read_interface
+from tinydeploy.engines.tflm.library_folder import WAYS_TO_A_FOLDER, KernelSet, OpaqueFolder, TflmFolder, read_folder
 from tinydeploy.engines.tflm.library_opaque import library_name, read_opaque
 from tinydeploy.engines.tflm.library_spec import RemoteSpec, parse_spec
 from tinydeploy.errors import BuildError, UsageError
@@ -41,14 +34,18 @@ class NoLibraryError(BuildError):
     """Nobody has named a library: a model can be planned, but not built."""
 
 
+class NoLibraryError(BuildError):
+    """Nobody has named a TensorFlow Lite Micro library, the board's file neither."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TflmLibrary:
     """A TensorFlow Lite Micro with its choice of kernels.
 
     ``name`` is for people and never a place on this machine; ``origin`` is who named it: an option, a variable, a file.
     ``kernels`` are those it is built with, ``kernel_set`` their name (``cmsis_nn``) where they can be told. ``version``
-    is the release whose sizes and ops are known, None where they are not. ``add_methods`` are the methods of its
-    MicroMutableOpResolver that add an op, None where its sources are not here. ``project`` is what a firmware project
+    is the release whose sizes and ops are known, None where they are not. ``add_methods`` and ``registrations`` are
+    what its headers declare (`LibraryInterface`), None where they are not here. ``project`` is what a firmware project
     needs of it.
     """
 
@@ -57,7 +54,8 @@ class TflmLibrary:
     kernels: Kernels
     kernel_set: str | None
     version: str | None
-    add_methods: frozenset[str] | None
+    add_methods: frozenset[str] | None = field(repr=False)
+    registrations: frozenset[str] | None = field(repr=False)
     project: ProjectLibrary = field(repr=False)
 
 
@@ -68,7 +66,8 @@ def resolve_library(board: Board, settings: EngineSettings) -> TflmLibrary:
     folder is relative to the current one, and in the config file to the file. Nothing is fetched.
 
     Raises:
-        BuildError: There is none, or the folder is not there, is not TFLM, or is not complete.
+        NoLibraryError: There is none.
+        BuildError: The folder is not there, is not TFLM, or is not complete.
         UsageError: The name is not one of a library, or it does not have the kernels.
     """
     spec, origin = _named_by_user(settings)
@@ -100,7 +99,7 @@ def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
     name = tflm.library or tflm.component or tflm.bundled
     if name is None:
         raise _no_library(board)
-    _requiredefault_kernels(board, settings, name)
+    _require_default_kernels(board, settings, name)
     lib_deps: tuple[str, ...] = ()
     components: dict[str, str] = {}
     if tflm.library:
@@ -122,6 +121,7 @@ def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
         kernel_set=tflm.kernels,
         version=tflm.version,
         add_methods=None,
+        registrations=None,
         project=ProjectLibrary(
             identity=_word(tflm.kernels or "own", sha256(name.encode()).digest()),
             lib_deps=lib_deps,
@@ -132,7 +132,7 @@ def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
 
 
 def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
-    _requiredefault_kernels(board, settings, spec.text)
+    _require_default_kernels(board, settings, spec.text)
     is_the_boards = spec.text == board.tflm.library
     return TflmLibrary(
         name=spec.text,
@@ -141,6 +141,7 @@ def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSetting
         kernel_set=board.tflm.kernels if is_the_boards else None,
         version=board.tflm.version if is_the_boards else None,
         add_methods=None,
+        registrations=None,
         project=ProjectLibrary(
             identity=_word("own", sha256(spec.text.encode()).digest()), lib_deps=(spec.text,), build_flags=_DEFINES
         ),
@@ -149,15 +150,16 @@ def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSetting
 
 def _opaque(folder: OpaqueFolder, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
     name = library_name(folder)
-    _requiredefault_kernels(board, settings, name, why=folder.reason)
-    files = read_opaque(folder)
+    _require_default_kernels(board, settings, name, why=folder.reason)
+    files, interface = read_opaque(folder), read_interface(folder.root)
     return TflmLibrary(
         name=f"{name}, unknown version",
         origin=origin,
         kernels=default_kernels(board),
         kernel_set=None,
         version=None,
-        add_methods=add_methods((folder.root / MICRO / "micro_mutable_op_resolver.h").read_bytes()),
+        add_methods=interface.add_methods,
+        registrations=interface.registrations,
         project=ProjectLibrary(
             identity=_word("own", tree_digest(files)),
             files={PurePosixPath("tflm") / path: content for path, content in files.items()},
@@ -180,7 +182,8 @@ def _folder(folder: TflmFolder, origin: str, board: Board, settings: EngineSetti
         kernels=kernels,
         kernel_set=kernel_set,
         version=version,
-        add_methods=files.add_methods,
+        add_methods=files.interface.add_methods,
+        registrations=files.interface.registrations,
         project=project,
     )
 
@@ -232,7 +235,7 @@ def default_kernels(board: Board) -> Kernels:
     return "optimized" if board.tflm.kernels else "reference"
 
 
-def _requiredefault_kernels(board: Board, settings: EngineSettings, name: str, why: str = "") -> None:
+def _require_default_kernels(board: Board, settings: EngineSettings, name: str, why: str = "") -> None:
     """Kernels can be chosen only where the sources are here to choose from."""
     if settings.kernels in (None, default_kernels(board)):
         return

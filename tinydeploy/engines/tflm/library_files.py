@@ -15,6 +15,7 @@ from tinydeploy.files import tree_digest
 _SOURCES = (".c", ".cc", ".cpp")
 _HEADERS = (".h", ".hpp")
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"\n]+)[>"]', re.MULTILINE)
+_REGISTRATION = re.compile(rb"\b(Register_\w+)\(")
 _ADD_METHOD = re.compile(rb"^\s*TfLiteStatus\s+(Add\w+)\(", re.MULTILINE)
 
 # Folders of sources and headers, as upstream's Makefile takes them. Every other folder below tensorflow/lite/micro is
@@ -54,14 +55,25 @@ _SEARCHED = {"cmsis_nn": ("", "Include"), "cmsis": ("", "CMSIS/Core/Include")}
 
 
 @dataclass(frozen=True, kw_only=True)
+class LibraryInterface:
+    """What the headers declare of which versions of TFLM differ.
+
+    ``add_methods`` are the methods of MicroMutableOpResolver that add an op of TFLM's own (``AddConv2D``),
+    ``registrations`` the functions of its kernels that can be given to them (``Register_CONV_2D_INT8``).
+    """
+
+    add_methods: frozenset[str]
+    registrations: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LibraryFiles:
     """The files of TFLM with one set of kernels, the same ones however the folder is laid out.
 
     ``files`` are at the places of a tree that create_tflm_tree.py makes; names of C++ sources end in ``.cc``, and lines
     in a line feed alone. ``not_compiled`` are sources that others include. ``include_dirs`` are what a compiler has to
     search. ``identity_digest`` is of all files; ``sizes_digest`` of TFLM's own, on which the size of an arena depends,
-    and ``cmsis_nn_digest`` of CMSIS-NN's, on which it depends with these kernels. ``add_methods`` are those of the
-    class MicroMutableOpResolver.
+    and ``cmsis_nn_digest`` of CMSIS-NN's, on which it depends with these kernels.
     """
 
     files: Mapping[PurePosixPath, bytes] = field(repr=False)
@@ -70,7 +82,7 @@ class LibraryFiles:
     identity_digest: bytes
     sizes_digest: bytes
     cmsis_nn_digest: bytes | None
-    add_methods: frozenset[str]
+    interface: LibraryInterface
 
 
 def read_files(folder: TflmFolder, kernels: KernelSet) -> LibraryFiles:
@@ -89,7 +101,7 @@ def read_files(folder: TflmFolder, kernels: KernelSet) -> LibraryFiles:
         identity_digest=tree_digest(files),
         sizes_digest=tree_digest({path: content for path, content in files.items() if _matters_to_sizes(path)}),
         cmsis_nn_digest=tree_digest(cmsis_nn) if kernels == "cmsis_nn" else None,
-        add_methods=add_methods(files[PurePosixPath(MICRO, "micro_mutable_op_resolver.h")]),
+        interface=read_interface(folder.root),
     )
 
 
@@ -203,6 +215,11 @@ def _matters_to_sizes(path: PurePosixPath) -> bool:
     return place.startswith((f"{MICRO}/kernels/", *_STRUCTURES)) or (place in _FOLDERS and place.startswith(MICRO))
 
 
-def add_methods(resolver: bytes) -> frozenset[str]:
-    """The methods of MicroMutableOpResolver, by the text of its header, that add an op of TFLM's own."""
-    return frozenset(name.decode() for name in _ADD_METHOD.findall(resolver)) - {"AddBuiltin", "AddCustom"}
+def read_interface(root: Path) -> LibraryInterface:
+    """Reads it from the headers below ``root``, where ``tensorflow/`` is."""
+    resolver = (root / MICRO / "micro_mutable_op_resolver.h").read_bytes()
+    kernels = b"".join(path.read_bytes() for path in _listed(root / MICRO / "kernels", _HEADERS))
+    return LibraryInterface(
+        add_methods=frozenset(name.decode() for name in _ADD_METHOD.findall(resolver)) - {"AddBuiltin", "AddCustom"},
+        registrations=frozenset(name.decode() for name in _REGISTRATION.findall(kernels)),
+    )

@@ -15,8 +15,8 @@ _MARK = f"{MICRO}/micro_interpreter.h"
 _DOWNLOADS = f"{MICRO}/tools/make/downloads"
 _MANIFESTS = ("library.json", "library.properties")
 
-# The third-party code that TFLM includes, as it includes it: the header, and the folder that has it. A tree made by
-# create_tflm_tree.py has all of them in third_party/, with Makefile's names; older ones had CMSIS-NN inside of CMSIS.
+# Third-party packages, each known by a header and its place in the folder that is searched for it. Theirs are the names
+# in third_party/ of a tree that create_tflm_tree.py makes.
 _HEADERS = {
     "flatbuffers": "flatbuffers/flatbuffers.h",
     "gemmlowp": "fixedpoint/fixedpoint.h",
@@ -25,8 +25,16 @@ _HEADERS = {
     "cmsis_nn": "Include/arm_nnfunctions.h",
     "cmsis": "CMSIS/Core/Include/cmsis_compiler.h",
 }
-_BELOW = {"flatbuffers": ("include",), "cmsis_nn": ("CMSIS/NN", "NN")}
+_BELOW = {"flatbuffers": "include"}
 _REQUIRED = ("flatbuffers", "gemmlowp", "ruy")
+
+
+WAYS_TO_A_FOLDER = (
+    "in a clone of https://github.com/tensorflow/tflite-micro, with reference kernels or with those of CMSIS-NN:\n"
+    f"python3 {MICRO}/tools/project_generation/create_tflm_tree.py FOLDER\n"
+    '... --makefile_options="TARGET=cortex_m_generic TARGET_ARCH=cortex-m4 OPTIMIZED_KERNEL_DIR=cmsis_nn" FOLDER\n'
+    "after the second, the clone itself is a folder with both"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +92,9 @@ def read_folder(folder: Path, origin: str) -> TflmFolder | OpaqueFolder:
         raise BuildError(
             f"the TensorFlow Lite Micro library is not complete: {reason}",
             where={**where, "looked in": "\n".join(str(place) for place in _bases(root, folder))},
-            hint="in a clone of upstream, make -f tensorflow/lite/micro/tools/make/Makefile third_party_downloads\n"
-            + WAYS_TO_A_FOLDER,
+            hint=WAYS_TO_A_FOLDER,
         )
     return TflmFolder(folder=folder, root=root, third_party=third_party, kernels=kernels)
-
-
-WAYS_TO_A_FOLDER = (
-    "in a clone of https://github.com/tensorflow/tflite-micro, this makes a folder that can be used:\n"
-    "python3 tensorflow/lite/micro/tools/project_generation/create_tflm_tree.py FOLDER"
-)
 
 
 def _roots(folder: Path) -> Iterator[Path]:
@@ -119,7 +120,7 @@ def _find_third_party(root: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _package(package: str, place: Path, header: str) -> Path | None:
-    below = (place, *(place / part for part in _BELOW.get(package, ())))
+    below = (place, place / _BELOW[package]) if package in _BELOW else (place,)
     return next((folder for folder in below if (folder / header).is_file()), None)
 
 
