@@ -31,11 +31,7 @@ _OPTIMISATION: Mapping[KernelSet, str] = {"reference": "-O2", "cmsis_nn": "-O3"}
 
 
 class NoLibraryError(BuildError):
-    """Nobody has named a library: a model can be planned, but not built."""
-
-
-class NoLibraryError(BuildError):
-    """Nobody has named a TensorFlow Lite Micro library, the board's file neither."""
+    """Nobody has named a library, the board's file neither: a model can be planned, but not built."""
 
 
 @dataclass(frozen=True, kw_only=True)
