@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import random_graphs
 from ai_edge_litert import schema_py_generated as schema
+from stateful_models import lstm_model, svdf_model
 from tflite_builder import ModelBuilder
+from typed_models import typed_model
 
 from tinydeploy.errors import ModelError, UsageError
 from tinydeploy.model.graph import Activation, Conv2DOptions, DType, Padding
+from tinydeploy.model.integer import require_integer
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.reader import parse_model, read_model
 
@@ -232,3 +235,37 @@ def test_a_file_beyond_any_model_is_not_read(tmp_path):
         stream.truncate(257 << 20)
     with pytest.raises(ModelError, match="too large for a model"):
         read_model(Path(path))
+
+
+def test_the_axis_of_a_bias_is_its_only_one():
+    builder, tensors = convolution()
+    builder.graph.tensors[tensors["bias"]].quantization.quantizedDimension = 3  # as old converters wrote it
+    assert parse_model(finished(builder, tensors), name="m").tensors[tensors["bias"]].quantization.axis == 0
+
+
+def test_a_model_compiled_for_an_npu_is_named_as_such():
+    builder = ModelBuilder()
+    x, scratch, y = (builder.tensor((1, 4), scale=0.5) for _ in range(3))
+    builder.op("ethos-u", [x, scratch], [y])
+    error = refusal(builder.finish(inputs=[x], outputs=[y]))
+    assert error.summary == "op 0 ethos-u runs on an Arm Ethos-U, which is not supported"
+    assert error.hint == "give the .tflite that Vela made this one from"
+
+
+def test_quantisation_parameters_of_an_lstms_gates_are_no_floats_that_it_computes_with():
+    graph = parse_model(lstm_model(), name="lstm.tflite")
+    (op,) = graph.ops
+    types = [graph.tensors[index].dtype for index in op.intermediates]
+    assert types == [DType.FLOAT32] * 4 + [DType.INT8]
+    require_integer(graph)
+
+
+def test_multiply_accumulates_of_ops_with_a_state():
+    assert graph_macs(parse_model(lstm_model(), name="lstm")) == 2 * 4 * 8 * (4 + 8)  # steps, gates, units, weights
+    assert graph_macs(parse_model(svdf_model(), name="svdf")) == 8 * (6 + 3)  # filters, features and memory
+
+
+def test_multiply_accumulates_of_a_transposed_convolution_and_of_matrices():
+    conv = parse_model(typed_model("TRANSPOSE_CONV", "INT8"), name="conv")
+    assert graph_macs(conv) == 4 * 4 * 2 * (2 * 2 * 3)  # each input value meets every weight of its channel
+    assert graph_macs(parse_model(typed_model("BATCH_MATMUL", "INT8"), name="matrices")) == 3 * 4 * 2

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from stateful_models import lstm_model, svdf_model
 from test_reader import refusal
-from tflite_builder import ModelBuilder
+from tflite_builder import ModelBuilder, opened
 
 from tinydeploy.model.reader import parse_model
 
@@ -46,6 +47,8 @@ def int8(*shape: int) -> np.ndarray:
 
 
 IMAGE = (1, 8, 6, 3)
+UP = int32(1, 16, 12, 4)
+STRIDE_2 = {"padding": "SAME", "strideH": 2, "strideW": 2}
 STRIDE_1 = {"strideH": 1, "strideW": 1}
 POOL = {"padding": "VALID", "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
 
@@ -138,6 +141,22 @@ CASES = [
     ("SPLIT", [int32(1), (1, 9)], [(1, 4), (1, 5)], {"numSplits": 2}, "1x9 into 2 parts along [1]"),
     ("SPLIT", [int32(1), (1, 8)], [(1, 4), (1, 5)], {"numSplits": 2}, "is 1x5, expected 1x4"),
     ("SPLIT", [int32(1), (1, 8)], [(1, 8)], {"numSplits": 0}, "1x8 into 0 parts"),
+    ("TRANSPOSE_CONV", [UP, int8(4, 3, 3, 2), IMAGE], [(1, 16, 12, 4)], STRIDE_2, "do not fit 3 input channels"),
+    ("TRANSPOSE_CONV", [UP, int8(4, 3, 3, 3), IMAGE], [(1, 17, 12, 4)], STRIDE_2, "1x8x6x3 does not become 1x17x12x4"),
+    ("TRANSPOSE_CONV", [UP, int8(5, 3, 3, 3), IMAGE], [(1, 16, 12, 4)], STRIDE_2, "is 1x16x12x4, expected 1x16x12x5"),
+    ("TRANSPOSE_CONV", [UP, int8(4, 3, 3, 3), IMAGE], [(1, 15, 12, 4)], STRIDE_2, "is 1x15x12x4, expected 1x16x12x4"),
+    ("BATCH_MATMUL", [(1, 2, 3), (1, 4, 5)], [(1, 2, 5)], {}, "1x2x3 times 1x4x5: 3 is not 4"),
+    ("BATCH_MATMUL", [(1, 2, 3), (1, 5, 3)], [(1, 2, 3)], {"adjY": True}, "is 1x2x3, expected 1x2x5"),
+    ("BATCH_MATMUL", [(1,), (1, 5)], [(1, 5)], {}, "1 times 1x5, expected matrices"),
+    ("PRELU", [IMAGE, int8(1, 1, 2)], [IMAGE], {}, "1x8x6x3 and 1x1x2 do not broadcast"),
+    ("PRELU", [(1, 4), int8(2, 4)], [(2, 4)], {}, "is 2x4, expected 1x4"),
+    ("MAXIMUM", [(1, 4), (1, 1)], [(1, 1)], {}, "is 1x1, expected 1x4"),
+    ("GREATER", [(1, 4), (1, 5)], [(1, 5)], {}, "1x4 and 1x5 do not broadcast"),
+    ("REDUCE_MAX", [IMAGE, int32(1, 2)], [(1, 8)], {}, "is 1x8, expected 1x3"),
+    ("ARG_MAX", [IMAGE, int32(3)], [(1, 8, 3)], {}, "is 1x8x3, expected 1x8x6"),
+    ("ARG_MIN", [IMAGE, int32(1, 2)], [(1, 3)], {}, "2 axes, expected 1"),
+    ("CAST", [(1, 4)], [(4, 1)], {}, "is 4x1, expected 1x4"),
+    ("RESIZE_BILINEAR", [IMAGE, int32(4, 4)], [(1, 4, 5, 3)], {}, "is 1x4x5x3, expected 1x4x4x3"),
 ]
 
 
@@ -156,10 +175,16 @@ def test_an_op_that_does_not_fit_is_refused_with_what_was_expected(kind, inputs,
         ("SLICE", [(1, 9), int32(0, 4), int32(-1, 3)], [(1, 3)]),
         ("SPLIT_V", [(1, 9), int32(4, -1, 2), int32(-1)], [(1, 4), (1, 3), (1, 2)]),
         ("SPLIT_V", [(1, 20), int32(*[1] * 20), int32(1)], [(1, 1)] * 20),
+        ("TRANSPOSE_CONV", [UP, int8(4, 3, 3, 3), IMAGE], [(1, 16, 12, 4)]),
+        ("BATCH_MATMUL", [(1, 2, 3), (1, 3, 5)], [(1, 2, 5)]),
+        ("PRELU", [IMAGE, int8(1, 1, 3)], [IMAGE]),
+        ("MINIMUM", [(1, 4), (1, 1)], [(1, 4)]),
+        ("ARG_MAX", [IMAGE, int32(-1)], [(1, 8, 6)]),
     ],
 )
 def test_an_op_whose_shapes_are_derived_may_depend_on_the_batch_size(kind, inputs, outputs):
-    graph = parse_model(one_op(kind, inputs, outputs, open_batch=True), name="model.tflite")
+    options = STRIDE_2 if kind == "TRANSPOSE_CONV" else {}
+    graph = parse_model(one_op(kind, inputs, outputs, open_batch=True, **options), name="model.tflite")
     assert [graph.tensors[index].shape for index in graph.outputs] == outputs
 
 
@@ -193,3 +218,54 @@ def test_weights_quantised_along_another_axis_are_refused():
     weights = builder.constant(int8(3, 3, 3, 3), scale=[0.5, 0.25, 0.125], axis=3)
     builder.op("CONV_2D", [x, weights], [y], **STRIDE_1)
     assert "weights are quantised along axis 3, expected 0" in refusal(builder.finish(inputs=[x], outputs=[y])).summary
+
+
+def shaped(position: int, *shape: int):
+    """Gives another shape to what an op has at an input position; the data stay."""
+
+    def damage(builder: ModelBuilder) -> None:
+        index = builder.graph.operators[0].inputs[position]
+        builder.graph.tensors[index].shape = list(shape)
+
+    return damage
+
+
+def fixed(position: int):
+    """Takes from a state that it is one."""
+
+    def damage(builder: ModelBuilder) -> None:
+        index = builder.graph.operators[0].inputs[position]
+        builder.graph.tensors[index].isVariable = False
+        builder.graph.inputs = [*builder.graph.inputs, index]
+
+    return damage
+
+
+def without_inputs(count: int):
+    def damage(builder: ModelBuilder) -> None:
+        op = builder.graph.operators[0]
+        op.inputs = op.inputs[: len(op.inputs) - count]
+
+    return damage
+
+
+STATEFUL_CASES = [
+    (lstm_model(), without_inputs(4), "20 inputs, expected 24"),
+    (lstm_model(), shaped(0, 1, 8), "input tensor 0 (x) is 1x8, expected 3 dimensions"),
+    (lstm_model(), shaped(0, 1, 4, 2), "tensor 2 (t2) is 8x4, expected 8x2"),
+    (lstm_model(), shaped(6, 4, 16), "tensor 7 (t7) is 4x16, expected 8x8"),
+    (lstm_model(), shaped(13, 1, 8), "tensor 11 (t11) is 1x8, expected 8"),
+    (lstm_model(), shaped(19, 1, 7), "tensor 15 (t15) has 7 elements, expected 8"),
+    (lstm_model(), fixed(18), "tensor 14 (t14) is not a variable, which a state has to be"),
+    (svdf_model(), shaped(1, 6, 8), "tensor 2 (t2) is 6x8, expected 6x6"),
+    (svdf_model(), shaped(2, 4, 6), "tensor 3 (t3) is 4x6, expected 8x6"),
+    (svdf_model(), shaped(4, 1, 23), "tensor 5 (t5) is 1x23, expected 1x24"),
+    (svdf_model(), fixed(4), "tensor 5 (t5) is not a variable"),
+]
+
+
+@pytest.mark.parametrize(("model", "damage", "message"), STATEFUL_CASES)
+def test_an_op_with_a_state_that_does_not_fit_is_refused(model, damage, message):
+    builder = opened(model)
+    damage(builder)
+    assert message in refusal(builder.finish(inputs=builder.graph.inputs, outputs=builder.graph.outputs)).summary
