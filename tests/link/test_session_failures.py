@@ -1,12 +1,15 @@
 """What people are told when there is no device, or not the right one, or it goes away. Lines that do these things."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
+from tinydeploy.files import data_dir
 from tinydeploy.link.frame import Decoder, Frame, encode
 from tinydeploy.link.messages import (
     PROTOCOL_VERSION,
@@ -21,6 +24,7 @@ from tinydeploy.link.messages import (
     ResultChunk,
 )
 from tinydeploy.link.session import Session
+from tinydeploy.link.status import TflmStatus
 
 DESCRIPTION = HelloReply(
     version=PROTOCOL_VERSION,
@@ -183,6 +187,50 @@ def test_another_build_of_the_same_model_may_have_had_other_options() -> None:
     assert caught.value.hint == (
         "give the options that it was flashed with, or flash it again: tinydeploy flash MODEL --board ID"
     )
+
+
+def unexpected(**changes: object) -> TinydeployError:
+    """What is said of a device with the right build and these differences."""
+    hello = replace(DESCRIPTION, engine=2, **changes)  # type: ignore[arg-type]
+    line = Line(lambda _: [(Message.HELLO | REPLY, hello.pack())])
+    with pytest.raises(TinydeployError) as caught:
+        Session.open(line).expect(bytes(8), "00" * 32)
+    return caught.value
+
+
+def test_a_model_that_was_altered_in_flash_is_told_from_another_firmware() -> None:
+    for error in (unexpected(model_sha256=b"\1" * 32), unexpected(model_sha256=b"\1" * 32, model_status=-2)):
+        assert error.exit_code == 9
+        assert error.summary == "the model in the device's flash is not the one that its firmware was built with"
+        assert error.where["device"].startswith("model " + "01" * 32)
+
+
+def test_an_arena_that_is_too_small_does_not_fit() -> None:
+    error = unexpected(model_status=-6, arena_reserved_bytes=4096)
+    assert error.exit_code == 4
+    assert str(error) == (
+        "the arena of 4,096 B is too small for the model to start\n"
+        "  device  tflm on x\n"
+        "  reason  the arena is too small (status -6)\n"
+        "  try     leave out --arena-bytes, or give more"
+    )
+    error = unexpected(model_status=-6, arena_reserved_bytes=4096, arena_smallest_bytes=5008)
+    assert error.summary == "the arena of 4,096 B is too small for the model to start, 5,008 B needed"
+
+
+def test_a_model_that_does_not_start_is_told_with_the_engines_reason() -> None:
+    error = unexpected(model_status=-7)
+    assert error.exit_code == 1
+    assert error.summary == "the engine could not start the model on the device"
+    assert error.where["reason"].startswith("the library has no kernel for an op")
+    assert unexpected(model_status=-99).where["reason"] == "status -99"
+
+
+def test_the_words_for_a_status_are_those_of_the_firmware() -> None:
+    """Of enum td_tflm_status, which the C++ side fills."""
+    header = (data_dir("firmware") / "tflm" / "td_tflm.h").read_text(encoding="utf-8")
+    names = dict(re.findall(r"TD_TFLM_([A-Z_]+) = (-?\d+)", header))
+    assert {status.name: str(int(status)) for status in TflmStatus} == names
 
 
 def test_a_device_that_restarts_in_the_middle() -> None:

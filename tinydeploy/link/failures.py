@@ -2,9 +2,17 @@
 
 import struct
 
-from tinydeploy.errors import DeviceNotFoundError, LinkError, TinydeployError, VerificationError, WrongFirmwareError
+from tinydeploy.errors import (
+    DeviceNotFoundError,
+    FitError,
+    LinkError,
+    TinydeployError,
+    VerificationError,
+    WrongFirmwareError,
+)
 from tinydeploy.link.hello import Hello
 from tinydeploy.link.messages import PROTOCOL_VERSION, ErrorCode, Message, Refusal
+from tinydeploy.link.status import TflmStatus, status_text
 
 FLASH_AGAIN = "flash it again: tinydeploy flash MODEL --board ID"
 
@@ -58,6 +66,32 @@ def another_firmware(hello: Hello, build_id: bytes, model_sha256: str) -> Tinyde
             "expected": f"model {model_sha256}\nbuild {build_id.hex()}",
         },
         hint=("give the options that it was flashed with, or " if is_of_model else "") + FLASH_AGAIN,
+    )
+
+
+def model_not_started(hello: Hello) -> TinydeployError:
+    """The device runs the right firmware, but its engine could not start the model."""
+    where = {"device": f"{hello.engine} on {hello.board}", "reason": status_text(hello.engine, hello.model_status)}
+    reserved = hello.arena.reserved_bytes
+    if hello.engine == "tflm" and hello.model_status == TflmStatus.ARENA_TOO_SMALL:
+        smallest = hello.arena.smallest_bytes
+        needed = f", {smallest:,} B needed" if smallest else ""
+        return FitError(
+            f"the arena of {reserved:,} B is too small for the model to start{needed}",
+            where=where,
+            hint="leave out --arena-bytes, or give more",
+        )
+    if hello.engine == "tflm" and hello.model_status == TflmStatus.MODEL_ALTERED:
+        return altered_model(hello)
+    return VerificationError("the engine could not start the model on the device", where=where, hint=FLASH_AGAIN)
+
+
+def altered_model(hello: Hello) -> TinydeployError:
+    """The firmware is the one that was built, but not the model beside it."""
+    return WrongFirmwareError(
+        "the model in the device's flash is not the one that its firmware was built with",
+        where={"device": f"model {hello.model_sha256}\nengine {hello.engine} on {hello.board}"},
+        hint=FLASH_AGAIN + "\nif it happens again: the flash is damaged, or something writes to it",
     )
 
 

@@ -161,14 +161,20 @@ class Session:
         self._channel.close()
 
     def expect(self, build_id: bytes, model_sha256: str) -> None:
-        """Makes sure that the device runs this build of this model.
+        """Makes sure that the device runs this build of this model, and that its engine has started it.
 
         Raises:
-            WrongFirmwareError: It does not.
+            WrongFirmwareError: It runs something else, or what is in its flash was altered.
+            FitError: The arena is too small for the model.
+            VerificationError: The engine could not start the model for another reason.
         """
         hello = self.hello
-        if (hello.build_id, hello.model_sha256) != (build_id, model_sha256):
+        if hello.build_id != build_id:
             raise failures.another_firmware(hello, build_id, model_sha256)
+        if hello.model_status != 0:
+            raise failures.model_not_started(hello)
+        if hello.model_sha256 != model_sha256:
+            raise failures.altered_model(hello)
 
     def run(self, inputs: Iterable[bytes]) -> Iterator[InferenceResult]:
         """Computes each input exactly once, and gives the results in their order.
