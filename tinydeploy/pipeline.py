@@ -13,16 +13,17 @@ from functools import cache
 from pathlib import Path
 
 from tinydeploy.bench import measure_latency, measure_streaming
-from tinydeploy.boards import Board, SerialLine, find_board, load_boards
+from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
+from tinydeploy.contact import make_contact
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
 from tinydeploy.devices.ports import PortInfo, find_port
-from tinydeploy.devices.serial_port import SerialPort, open_port
+from tinydeploy.devices.upload import upload
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES, default_engine
 from tinydeploy.engines.interface import EnginePlan, EngineSettings
-from tinydeploy.errors import FlashError, UsageError
+from tinydeploy.errors import UsageError
 from tinydeploy.files import cache_dir
 from tinydeploy.link.session import Session
 from tinydeploy.model.graph import Graph
@@ -35,9 +36,6 @@ from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
-
-_HELLO_S = 5.0
-"""How long a board that has booted is asked before it counts as silent."""
 
 
 def boards() -> tuple[Board, ...]:
@@ -79,11 +77,18 @@ def build(model: Path, target: Target, *, progress: Progress = SILENT) -> Build:
 
 
 def flash(
-    model: Path, target: Target, *, samples: Path | None = None, keep: bool = False, progress: Progress = SILENT
+    model: Path,
+    target: Target,
+    *,
+    port: str | None = None,
+    samples: Path | None = None,
+    keep: bool = False,
+    progress: Progress = SILENT,
 ) -> Deployment:
     """Builds the firmware, starts it on the board and compares what it computes with the oracle.
 
-    With ``keep``, a virtual board goes on running afterwards.
+    A real board is written to through ``port``, or through the only port that is known to be its. With ``keep``, a
+    virtual board goes on running afterwards.
     """
     watch = Stopwatch(progress)
     plan, project = _generate(model, target, watch)
@@ -91,7 +96,7 @@ def flash(
     built = _build(model, plan, project, watch)
     with ExitStack() as stack:
         with watch.stage("flash"):
-            device, session = stack.enter_context(_running(built, counted=True, keep=keep))
+            device, session = stack.enter_context(_running(built, watch, port=port, keep=keep))
         deployment = _verify(model, plan, session, inputs, watch)
     return replace(deployment, image=built.image, kept=device if keep else None)
 
@@ -120,7 +125,13 @@ def verify(
 
 
 def bench(
-    model: Path, target: Target, *, samples: Path | None = None, inferences: int = 20, progress: Progress = SILENT
+    model: Path,
+    target: Target,
+    *,
+    port: str | None = None,
+    samples: Path | None = None,
+    inferences: int = 20,
+    progress: Progress = SILENT,
 ) -> Deployment:
     """Does what `flash` does, then streams inputs through the board as fast as it takes them, in real time."""
     watch = Stopwatch(progress)
@@ -129,9 +140,9 @@ def bench(
     built = _build(model, plan, project, watch)
     with ExitStack() as stack:
         with watch.stage("flash"):
-            _, session = stack.enter_context(_running(built, counted=True))
+            _, session = stack.enter_context(_running(built, watch, port=port))
         deployment = _verify(model, plan, session, inputs, watch)
-    with watch.stage("stream"), _running(built, counted=False) as (_, session):
+    with watch.stage("stream"), _in_real_time(built, port) as session:
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
@@ -175,10 +186,13 @@ def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, Firm
 
 
 def _build(model: Path, plan: Plan, project: FirmwareProject, watch: Stopwatch) -> Build:
-    folder = cache_dir("projects") / project.folder_name
     with watch.stage("build"):
-        image = build_project(project, folder, on_line=watch.line)
+        image = build_project(project, _folder(project), on_line=watch.line)
     return Build(model=model, plan=plan, project=project, image=image, seconds=watch.seconds)
+
+
+def _folder(project: FirmwareProject) -> Path:
+    return cache_dir("projects") / project.folder_name
 
 
 def _samples(graph: Graph, path: Path | None) -> Samples:
@@ -188,38 +202,55 @@ def _samples(graph: Graph, path: Path | None) -> Samples:
 
 
 @contextmanager
-def _running(built: Build, *, counted: bool, keep: bool = False) -> Iterator[tuple[VirtualBoard, Session]]:
-    """A board that runs what was built, and a session with it, while the block lasts."""
-    plan, image = built.plan, built.image
-    if not plan.board.is_virtual:
-        raise FlashError(
-            f"{plan.board.id} is not a virtual board, and tinydeploy cannot flash others yet",
-            where={"firmware": str(image.elf)},
-            hint="flash that file with the board's own tool, then: tinydeploy verify MODEL --board BOARD --port PORT",
+def _running(
+    built: Build, watch: Stopwatch, *, port: str | None, keep: bool = False
+) -> Iterator[tuple[VirtualBoard | None, Session]]:
+    """A board that runs what was built, and a session with it, while the block lasts. A real board is written to."""
+    board, project = built.plan.board, built.project
+    if board.is_virtual:
+        with _emulated(built, port, counted=True, keep=keep) as running:
+            yield running
+        return
+    there = find_port(board, port)
+    upload(project, _folder(project), there, on_line=watch.line)
+    with _session(built.plan, project, there, flashed=True) as session:
+        yield None, session
+
+
+@contextmanager
+def _in_real_time(built: Build, port: str | None) -> Iterator[Session]:
+    """A session with a board whose time is not that of counted instructions: a real one runs the firmware already."""
+    if built.plan.board.is_virtual:
+        with _emulated(built, port, counted=False) as (_, session):
+            yield session
+        return
+    with _session(built.plan, built.project, find_port(built.plan.board, port)) as session:
+        yield session
+
+
+@contextmanager
+def _emulated(
+    built: Build, port: str | None, *, counted: bool, keep: bool = False
+) -> Iterator[tuple[VirtualBoard, Session]]:
+    board = built.plan.board
+    if port is not None:
+        raise UsageError(
+            f"{board.id} is a virtual board, which is started anew and has no port before",
+            hint="leave out --port; one that runs already is verified with: tinydeploy verify",
         )
     with (
-        run_virtual_board(plan.board, image.elf, count_instructions=counted, keep=keep) as device,
-        _session(plan, built.project, PortInfo(name=device.port)) as session,
+        run_virtual_board(board, built.image.elf, count_instructions=counted, keep=keep) as device,
+        _session(built.plan, built.project, PortInfo(name=device.port)) as session,
     ):
         yield device, session
 
 
 @contextmanager
-def _session(plan: Plan, project: FirmwareProject, port: PortInfo, *, starting: bool = False) -> Iterator[Session]:
-    """A session with the firmware of this project; a board that is still booting is waited for."""
-    line = _line(plan.board)
-    boot_s = 0.0 if plan.board.is_virtual else line.boot_ms / 1000
-
-    def open_line(wait_s: float) -> SerialPort:
-        return open_port(port, plan.board, line, wait_s=wait_s)
-
-    with Session.connect(open_line, boot_s + _HELLO_S, name=port.name, starting=starting) as session:
+def _session(plan: Plan, project: FirmwareProject, port: PortInfo, *, flashed: bool = False) -> Iterator[Session]:
+    """A session with exactly this firmware."""
+    with make_contact(plan.board, port, flashed=flashed) as session:
         session.expect(project.build_id, plan.graph.sha256)
         yield session
-
-
-def _line(board: Board) -> SerialLine:
-    return SerialLine(baud=board.uart.baud)
 
 
 def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: Stopwatch) -> Deployment:
