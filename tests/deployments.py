@@ -7,10 +7,10 @@ from small_models import small_model
 
 from tinydeploy.bench import Latency
 from tinydeploy.boards import find_board
-from tinydeploy.build import Image
 from tinydeploy.deployment import Deployment
 from tinydeploy.engines import ENGINES
 from tinydeploy.engines.interface import EngineSettings
+from tinydeploy.image import Image
 from tinydeploy.link.hello import Arena
 from tinydeploy.model.reader import read_model
 from tinydeploy.plan import Plan, make_plan

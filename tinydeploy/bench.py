@@ -21,12 +21,14 @@ class Latency:
     """The cost of one inference and of each of its layers, in ``unit``.
 
     On virtual boards whose time counts instructions they are exact and repeatable; on others, microseconds.
-    ``per_inference`` is None where an inference takes longer than the board's timer can tell.
+    ``per_inference`` is None where an inference takes longer than the board's timer can tell. ``layer_cycles`` are the
+    core's cycles in each layer of a real board, as exact as its timer is fine; None on virtual boards.
     """
 
     per_inference: int | None
     unit: Literal["instructions", "us"]
     layers: tuple[int, ...]
+    layer_cycles: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,10 @@ def measure_latency(session: Session, board: Board, sample: bytes) -> Latency:
     unit: Literal["instructions", "us"] = "instructions" if board.is_virtual else "us"
 
     def cost(ticks: int) -> int:
-        return board.instructions(ticks) if board.is_virtual else round(ticks * 1e6 / board.timer.tick_hz)
+        return board.instructions(ticks) if board.is_virtual else round(ticks * 1e6 / session.hello.tick_hz)
+
+    def cycles(ticks: int) -> int:
+        return round(ticks * session.hello.clock_hz / session.hello.tick_hz)
 
     profile = session.profile(sample, layers=True)
     assert profile.layer_ticks is not None
@@ -66,6 +71,7 @@ def measure_latency(session: Session, board: Board, sample: bytes) -> Latency:
         per_inference=None if has_wrapped else cost(profile.ticks),
         unit=unit,
         layers=tuple(cost(ticks) for ticks in profile.layer_ticks),
+        layer_cycles=None if board.is_virtual else tuple(cycles(ticks) for ticks in profile.layer_ticks),
     )
 
 

@@ -3,18 +3,20 @@
 import shlex
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from tinydeploy.bench import Latency, Streaming
+from tinydeploy.bench import Streaming
 from tinydeploy.deployment import Build, Deployment
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.errors import visible
 from tinydeploy.image import Image
-from tinydeploy.model.macs import op_macs
-from tinydeploy.model.text import printable, shape_text
+from tinydeploy.link.hello import Arena
+from tinydeploy.lock.check import LockCheck
+from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
-from tinydeploy.report.plan import model_json
+from tinydeploy.report.layers import layers_json, layers_text
+from tinydeploy.report.lock import lock_json, lock_text
+from tinydeploy.report.plan import arena_source, engine_json, model_json
 from tinydeploy.report.values import Json
 from tinydeploy.verify.compare import Accuracy, Comparison
 
@@ -35,15 +37,15 @@ def build_json(built: Build) -> dict[str, Json]:
         "ok": True,
         "model": model_json(built.model, built.plan),
         "board": built.plan.board.id,
-        "engine": built.plan.engine.engine,
+        **engine_json(built.plan),
         "firmware": str(built.image.elf),
         "memory": _memory(built.plan, built.image, None, None),
         "seconds": _seconds(built.seconds),
     }
 
 
-def deployment_text(deployment: Deployment) -> RenderableType:
-    """What came back from the board, and what it cost."""
+def deployment_text(deployment: Deployment, lock: LockCheck | None = None) -> RenderableType:
+    """What came back from the board, what it cost, and in what that differs from the lock file."""
     parts: list[RenderableType] = []
     if deployment.image is not None:
         parts.append(_built(deployment.plan, deployment.image))
@@ -52,31 +54,34 @@ def deployment_text(deployment: Deployment) -> RenderableType:
     if deployment.comparison.accuracy is not None:
         parts.append(_classes(deployment.comparison.accuracy))
     parts.append(_verdict(deployment))
+    if lock is not None:
+        parts.append(lock_text(lock))
     if deployment.streaming is not None:
-        parts += ["", _layers(deployment.plan, deployment.latency), "", _streaming(deployment.streaming)]
+        is_virtual = deployment.plan.board.is_virtual
+        parts += ["", layers_text(deployment.plan, deployment.latency)]
+        parts += ["", _streaming(deployment.streaming, is_virtual=is_virtual)]
     if deployment.kept is not None:
         parts.append(_kept(deployment, deployment.kept))
     return Group(*parts)
 
 
-def deployment_json(deployment: Deployment) -> dict[str, Json]:
+def deployment_json(deployment: Deployment, lock: LockCheck | None = None) -> dict[str, Json]:
     """The same as values."""
-    kept, latency = deployment.kept, deployment.latency
-    layers: list[Json] = [
-        {"layer": op.index, "op": printable(op.kind), latency.unit: cost}
-        for op, cost in zip(deployment.plan.graph.ops, latency.layers, strict=True)
-    ]
+    plan, kept, latency = deployment.plan, deployment.kept, deployment.latency
     return {
-        "ok": deployment.ok,
-        "model": model_json(deployment.model, deployment.plan),
-        "board": deployment.plan.board.id,
-        "engine": deployment.plan.engine.engine,
-        "memory": _memory(
-            deployment.plan, deployment.image, deployment.arena.used_bytes, deployment.stack_bytes or None
-        ),
+        "ok": deployment.ok and (lock is None or lock.ok),
+        "model": model_json(deployment.model, plan),
+        "board": plan.board.id,
+        **engine_json(plan),
+        "memory": _memory(plan, deployment.image, deployment.arena, deployment.stack_bytes or None),
         "verification": _verification(deployment.comparison),
-        "latency": {"per_inference": latency.per_inference, "unit": latency.unit, "layers": layers},
+        "latency": {
+            "per_inference": latency.per_inference,
+            "unit": latency.unit,
+            "layers": layers_json(plan, latency),
+        },
         "streaming": None if deployment.streaming is None else _streaming_json(deployment.streaming),
+        "lock": lock_json(lock),
         "device": None if kept is None else {"port": kept.port, "pid": kept.pid},
         "seconds": _seconds(deployment.seconds),
     }
@@ -86,7 +91,7 @@ def _built(plan: Plan, image: Image) -> Text:
     board = plan.board
     return Text.assemble(
         ("built\n", "bold"),
-        f"  RAM    {image.ram_bytes:>9,} B of {board.ram_bytes:,}  (arena {plan.engine.arena_bytes:,}, "
+        f"  RAM    {image.ram_bytes:>9,} B of {board.ram_bytes:,}  (arena {plan.engine.arena_reserved_bytes:,}, "
         f"stack {board.stack_bytes:,})\n",
         f"  flash  {image.flash_bytes:>9,} B of {board.flash_bytes:,}{_shares(image)}",
     )
@@ -107,9 +112,21 @@ def _device_facts(deployment: Deployment) -> Text:
     return Text.assemble(
         ("on the board\n", "bold"),
         f"  inference  {inference}\n",
-        f"  arena      {deployment.arena.used_bytes:,} B\n",
+        f"  arena      {_arena(deployment.plan, deployment.arena)}\n",
         f"  stack      {stack if deployment.stack_bytes else 'unknown'}",
     )
+
+
+def _arena(plan: Plan, arena: Arena) -> str:
+    """The board's account of its arena, and what was planned where that is another figure."""
+    text = f"{arena.used_bytes:,} B"
+    if arena.reserved_bytes != arena.used_bytes:
+        text += f" used, {arena.reserved_bytes:,} B reserved"
+    if arena.smallest_bytes is not None:
+        text += f", {arena.smallest_bytes:,} B at least to start"
+    if arena.used_bytes != plan.engine.arena_bytes:
+        text += f" ({plan.engine.arena_bytes:,} B {'estimated' if plan.engine.arena_estimated else 'planned'})"
+    return text
 
 
 def _classes(accuracy: Accuracy) -> RenderableType:
@@ -156,38 +173,21 @@ def _kept(deployment: Deployment, device: VirtualBoard) -> str:
     """What to do with the board that goes on running; the firmware is another one for each number of buffers."""
     plan = deployment.plan
     model, board = (visible(shlex.quote(str(argument))) for argument in (deployment.model, plan.board.argument))
+    engine = f"--engine tflm --kernels {plan.engine.kernels} " if plan.engine.engine == "tflm" else ""
     return (
         f"\nthe virtual board goes on running: process {device.pid}, port {device.port}\n"
-        f"  verify it again  tinydeploy verify {model} --board {board} --buffers {plan.buffers} "
+        f"  verify it again  tinydeploy verify {model} --board {board} {engine}--buffers {plan.buffers} "
         f"--port {device.port}\n"
         f"  end it           kill {device.pid}"
     )
 
 
-def _layers(plan: Plan, latency: Latency) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("layer")
-    for heading in ("output", "MACs", latency.unit, "per MAC", "share"):
-        table.add_column(heading, justify="right")
-    total = sum(latency.layers) or 1
-    for op, cost in zip(plan.graph.ops, latency.layers, strict=True):
-        macs = op_macs(plan.graph, op)
-        table.add_row(
-            f"{op.index:>3} {printable(op.kind)}",
-            " + ".join(shape_text(plan.graph.tensors[index].shape) for index in op.outputs),
-            f"{macs:,}",
-            f"{cost:,}",
-            f"{cost / macs:.2f}" if macs else "",
-            f"{cost / total:.1%}",
-        )
-    return table
-
-
-def _streaming(streaming: Streaming) -> Text:
+def _streaming(streaming: Streaming, *, is_virtual: bool) -> Text:
     plural = "s" if streaming.buffers > 1 else ""
+    whose_time = " (the emulator's real time)" if is_virtual else ""
     return Text.assemble(
         ("streamed", "bold"),
-        f" {streaming.inferences} inputs through {streaming.buffers} buffer{plural} (the emulator's real time)\n",
+        f" {streaming.inferences} inputs through {streaming.buffers} buffer{plural}{whose_time}\n",
         f"  period     {streaming.period_us:>11,.0f} µs per inference\n",
         f"  transfer   {streaming.transfer_us:>11,.0f} µs for one input and its result alone\n",
         f"  computing  {streaming.computing_us:>11,.0f} µs, as the board sees it "
@@ -224,10 +224,13 @@ def _verification(comparison: Comparison) -> dict[str, Json]:
     }
 
 
-def _memory(plan: Plan, image: Image | None, arena_device: int | None, stack: int | None) -> dict[str, Json]:
+def _memory(plan: Plan, image: Image | None, arena: Arena | None, stack: int | None) -> dict[str, Json]:
     return {
         "arena_bytes": plan.engine.arena_bytes,
-        "arena_device_bytes": arena_device,
+        "arena_source": arena_source(plan),
+        "arena_device_bytes": arena.used_bytes if arena else None,
+        "arena_reserved_bytes": arena.reserved_bytes if arena else plan.engine.arena_reserved_bytes,
+        "arena_smallest_bytes": arena.smallest_bytes if arena else None,
         "ram_bytes": image.ram_bytes if image else None,
         "flash_bytes": image.flash_bytes if image else None,
         "code_bytes": image.code_bytes if image else None,

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinydeploy.errors import visible
 from tinydeploy.model.macs import graph_macs, op_macs
 from tinydeploy.model.text import printable, shape_text, tensor_label
 from tinydeploy.plan import Budget, Plan
@@ -16,24 +18,37 @@ from tinydeploy.report.values import Json
 def plan_text(plan: Plan) -> Text:
     """The plan in a few lines: what it takes of the board and what is left."""
     verdict = ("fits", "green") if plan.fits else ("does not fit", "red")
+    engine = plan.engine
+    kernels = f", {engine.kernels} kernels" if engine.library else ""
     text = Text.assemble(
         (printable(plan.graph.name), "bold"),
         " on ",
         (plan.board.id, "bold"),
-        f" ({plan.engine.engine} engine): ",
+        f" ({engine.engine} engine{kernels}): ",
         verdict,
-        "\n",
     )
-    text.append(f"  arena  {plan.engine.arena_bytes:>9,} B{_peak(plan)}\n")
-    text.append(f"  RAM    {_budget(plan.ram)}\n")
-    text.append(f"  flash  {_budget(plan.flash)}")
+    rows = {"library": visible(engine.library)} if engine.library else {}
+    rows["arena"] = f"{engine.arena_reserved_bytes:>9,} B{_arena_facts(plan)}{_peak(plan)}"
+    rows |= {"RAM": _budget(plan.ram), "flash": _budget(plan.flash)}
+    width = max(map(len, rows))
+    for label, row in rows.items():
+        text.append(f"\n  {label:<{width}}  {row}")
     return text
 
 
 def inspection_text(plans: Sequence[Plan]) -> RenderableType:
-    """The model's layers, and how it fits on each board. All plans are of one model and one engine."""
+    """The model's layers, laid out as in the first plan, and how it fits on each board. All plans are of one model."""
     first = plans[0]
-    return Group(*_tensor_lines(first), "", _layers_table(first), "", *_summary(first), "", _boards_table(plans))
+    return Group(
+        *_tensor_lines(first),
+        "",
+        _layers_table(first),
+        "",
+        *_summary(first),
+        "",
+        _boards_table(plans),
+        *_boards_notes(plans),
+    )
 
 
 def inspection_json(model: Path, plans: Sequence[Plan]) -> dict[str, Json]:
@@ -50,9 +65,12 @@ def _plan_json(plan: Plan) -> dict[str, Json]:
     peak = plan.engine.peak
     return {
         "board": plan.board.id,
-        "engine": plan.engine.engine,
+        **engine_json(plan),
         "fits": plan.fits,
         "arena_bytes": plan.engine.arena_bytes,
+        "arena_reserved_bytes": plan.engine.arena_reserved_bytes,
+        "arena_source": arena_source(plan),
+        "arena_estimated": plan.engine.arena_estimated,
         "scratch_bytes": plan.engine.scratch_bytes,
         "ram_bytes": plan.ram.used_bytes,
         "ram_free_bytes": plan.ram.free_bytes,
@@ -62,6 +80,24 @@ def _plan_json(plan: Plan) -> dict[str, Json]:
         if peak is None
         else {"layer": peak.op, "tensors": [printable(plan.graph.tensors[i].name) for i in peak.tensors]},
     }
+
+
+def engine_json(plan: Plan) -> dict[str, Json]:
+    """What runs the model: the engine, its kernels and its library."""
+    engine = plan.engine
+    return {
+        "engine": engine.engine,
+        "kernels": engine.kernels,
+        "library": engine.library,
+        "library_identity": engine.library_identity,
+    }
+
+
+def arena_source(plan: Plan) -> Literal["exact", "measured", "estimated"]:
+    """Where the size of the arena is from: computed, told by a board before, or only near."""
+    if plan.engine.arena_estimated is not None:
+        return "estimated"
+    return "measured" if plan.engine.arena_measured else "exact"
 
 
 def model_json(model: Path, plan: Plan) -> dict[str, Json]:
@@ -121,7 +157,8 @@ def _summary(plan: Plan) -> list[str]:
     engine = plan.engine
     constants = f"{graph_macs(plan.graph):,} multiply-accumulates, {engine.constant_bytes:,} B of constants in flash"
     bound = f"lower bound {engine.lower_bound_bytes:,} B, scratch {engine.scratch_bytes:,} B"
-    return [constants, f"arena {engine.arena_bytes:,} B ({bound}){_peak(plan)}", *_peak_lines(plan)]
+    on_board = f" on {plan.board.id}" if engine.library else ""
+    return [constants, f"arena {engine.arena_bytes:,} B{on_board} ({bound}){_peak(plan)}", *_peak_lines(plan)]
 
 
 def _peak_lines(plan: Plan) -> list[str]:
@@ -132,21 +169,56 @@ def _peak_lines(plan: Plan) -> list[str]:
 
 
 def _boards_table(plans: Sequence[Plan]) -> Table:
+    """A row for each board; where a library is used, also what runs the model there, and in how large an arena."""
+    is_library = any(plan.engine.library for plan in plans)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("board")
-    for heading in ("RAM B", "free", "flash B", "free"):
+    if is_library:
+        table.add_column("engine")
+    for heading in (*(["arena B"] if is_library else []), "RAM B", "free", "flash B", "free"):
         table.add_column(heading, justify="right")
     table.add_column("")
     for plan in plans:
+        engine = f"{plan.engine.engine}, {plan.engine.kernels}" if plan.engine.library else plan.engine.engine
+        arena = f"{'~' if plan.engine.arena_estimated else ''}{plan.engine.arena_reserved_bytes:,}"
         figures = (plan.ram.used_bytes, plan.ram.free_bytes, plan.flash.used_bytes, plan.flash.free_bytes)
         verdict = Text("fits", "green") if plan.fits else Text("does not fit", "red")
-        table.add_row(plan.board.id, *(f"{figure:,}" for figure in figures), verdict)
+        table.add_row(
+            plan.board.id,
+            *([engine, arena] if is_library else []),
+            *(f"{figure:,}" for figure in figures),
+            verdict,
+        )
     return table
+
+
+def _boards_notes(plans: Sequence[Plan]) -> list[str]:
+    """What the table has no room for: libraries, and where the sizes of arenas are from."""
+    notes: dict[str, list[str]] = {}
+    for plan in plans:
+        engine = plan.engine
+        if engine.library:
+            notes.setdefault(f"library    {visible(engine.library)}", []).append(plan.board.id)
+        if engine.arena_estimated is not None:
+            notes.setdefault(f"~estimate  {visible(engine.arena_estimated)}", []).append(plan.board.id)
+        elif engine.arena_measured:
+            notes.setdefault("measured   the arena, by an earlier run", []).append(plan.board.id)
+    return [f"{note}: {', '.join(boards)}" for note, boards in notes.items()]
 
 
 def _budget(budget: Budget) -> str:
     parts = " + ".join(f"{name} {size:,}" for name, size in budget.uses.items() if size)
     return f"{budget.used_bytes:>9,} B of {budget.available_bytes:,}  ({parts})"
+
+
+def _arena_facts(plan: Plan) -> str:
+    """How much of the arena is used, and how that is known, where a library decides about it."""
+    engine = plan.engine
+    if engine.library is None:
+        return ""
+    how = {"exact": "exact", "measured": "measured by an earlier run", "estimated": "estimated"}[arena_source(plan)]
+    why = f": {visible(engine.arena_estimated)}" if engine.arena_estimated else ""
+    return f"  ({engine.arena_bytes:,} used; {how}{why})"
 
 
 def _peak(plan: Plan) -> str:
