@@ -3,34 +3,17 @@
 import re
 import subprocess
 import sys
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
-from stub_project import COPY_MODEL, stub_project
+from stub_project import COPY_MODEL
+from tool_project import project_with_tool
 
-from tinydeploy.boards import find_board
 from tinydeploy.devices.ports import PortInfo
 from tinydeploy.devices.upload import upload
 from tinydeploy.errors import BuildError, DeviceNotFoundError, FitError, FlashError
-from tinydeploy.files import tree_digest
 
-BOARD = replace(find_board("qemu-cortex-m3"), emulator=None)
 PORT = PortInfo(name="/dev/ttyNONE7", description="CP2102 USB to UART Bridge")
-BUILDER = PurePosixPath("platforms/tinydeploy/builder/main.py")
-UPLOAD = b"""
-tool = env.VerboseAction("sh $PROJECT_DIR/tool.sh $UPLOAD_PORT $SOURCE", "Uploading $SOURCE")
-AlwaysBuild(env.Alias("upload", program, tool))
-"""
-
-
-def project_with_tool(script: str, source: bytes = COPY_MODEL):
-    """A project whose upload step runs this script with port and firmware."""
-    project = stub_project(BOARD, source)
-    files = dict(project.files)
-    files[BUILDER] += UPLOAD
-    files[PurePosixPath("tool.sh")] = script.encode()
-    return replace(project, files=files, build_id=tree_digest(files)[:8])
 
 
 @pytest.fixture(scope="module")
