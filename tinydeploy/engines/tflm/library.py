@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -20,14 +21,16 @@ from tinydeploy.files import tree_digest
 
 VARIABLE = "TINYDEPLOY_TFLM_LIB"
 
-# With this TFLM's structures are those of a microcontroller: firmware and library must agree about it. The second keeps
-# it from looking for the host's vector instructions.
+# As upstream's Makefile has them. The first makes TFLM's structures those of a microcontroller, about which firmware and
+# library must agree; the last lets CMSIS-NN's kernels take some arena to save time.
 _DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON", "-DKERNELS_OPTIMIZED_FOR_SPEED")
 
 # How a library is compiled whose manifest is ours. PlatformIO puts these behind the platform's own flags, so that the
 # optimisation here is the one that counts: kernels are what a model's time goes to. The warnings are upstream's.
 _COMPILED = ("-w", "-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 _OPTIMISATION: Mapping[KernelSet, str] = {"reference": "-O2", "cmsis_nn": "-O3"}
+
+_COMPONENT = re.compile(r"([a-z0-9_.-]+/[a-z0-9_.-]+)==(\d+\.\d+\.\d+([-~+][0-9a-z.]+)?)", re.IGNORECASE)
 
 
 class NoLibraryError(BuildError):
@@ -92,54 +95,50 @@ def _named_by_user(settings: EngineSettings) -> tuple[Path | RemoteSpec | None, 
 
 def _of_board(board: Board, settings: EngineSettings) -> TflmLibrary:
     tflm, origin = board.tflm, f"the file of the board {board.id}"
-    name = tflm.library or tflm.component or tflm.bundled
-    if name is None:
-        raise _no_library(board)
-    _require_default_kernels(board, settings, name)
-    lib_deps: tuple[str, ...] = ()
-    components: dict[str, str] = {}
     if tflm.library:
         spec = parse_spec(tflm.library, origin=origin, relative_to=Path.cwd())
-        if isinstance(spec, Path):
-            raise UsageError(
-                f"the TensorFlow Lite Micro library of {board.id} is a folder",
-                where={"library": tflm.library, "named by": origin},
-                hint=f"board files are shared: name the folder with --tflm-lib or {VARIABLE}",
-            )
-        lib_deps = (spec.text,)
-    elif tflm.component:
-        component, _, version = tflm.component.partition("==")
-        components[component] = version
-    return TflmLibrary(
-        name=name,
-        origin=origin,
-        kernels="optimized" if tflm.kernels else "reference",
-        kernel_set=tflm.kernels,
-        version=tflm.version,
-        add_methods=None,
-        registrations=None,
-        project=ProjectLibrary(
-            identity=_word(tflm.kernels or "own", sha256(name.encode()).digest()),
-            lib_deps=lib_deps,
-            components=components,
-            build_flags=_DEFINES,
-        ),
-    )
+        if isinstance(spec, RemoteSpec):
+            return _remote(spec, origin, board, settings)
+        raise _not_for_a_board_file(tflm.library, origin, "is a folder")
+    if tflm.component:
+        component = _COMPONENT.fullmatch(tflm.component)
+        if component is None:
+            raise _not_for_a_board_file(tflm.component, origin, "is no component with its exact version")
+        return _fetched(tflm.component, origin, board, settings, components={component[1]: component[2]})
+    if tflm.bundled:
+        return _fetched(tflm.bundled, origin, board, settings)
+    raise _no_library(board)
 
 
 def _remote(spec: RemoteSpec, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
-    _require_default_kernels(board, settings, spec.text)
-    is_the_boards = spec.text == board.tflm.library
+    library = _fetched(spec.text, origin, board, settings, lib_deps=(spec.text,))
+    return library if spec.text == board.tflm.library else replace(library, kernel_set=None, version=None)
+
+
+def _fetched(
+    name: str,
+    origin: str,
+    board: Board,
+    settings: EngineSettings,
+    *,
+    lib_deps: tuple[str, ...] = (),
+    components: Mapping[str, str] | None = None,
+) -> TflmLibrary:
+    """A library that is not here yet: what is known of it is what the board's file says."""
+    _require_default_kernels(board, settings, name)
     return TflmLibrary(
-        name=spec.text,
+        name=name,
         origin=origin,
         kernels=default_kernels(board),
-        kernel_set=board.tflm.kernels if is_the_boards else None,
-        version=board.tflm.version if is_the_boards else None,
+        kernel_set=board.tflm.kernels,
+        version=board.tflm.version,
         add_methods=None,
         registrations=None,
         project=ProjectLibrary(
-            identity=_word("own", sha256(spec.text.encode()).digest()), lib_deps=(spec.text,), build_flags=_DEFINES
+            identity=_word("own", sha256(name.encode()).digest()),
+            lib_deps=lib_deps,
+            components=components or {},
+            build_flags=_DEFINES,
         ),
     )
 
@@ -241,6 +240,14 @@ def _require_default_kernels(board: Board, settings: EngineSettings, name: str, 
         f"the kernels of {name} cannot be chosen",
         where={"board": f"{board.id}: {board.tflm.kernels} kernels"} | ({"reason": why} if why else {}),
         hint="leave out --kernels, or name a folder with TFLM's sources: --tflm-lib FOLDER\n" + WAYS_TO_A_FOLDER,
+    )
+
+
+def _not_for_a_board_file(library: str, origin: str, what: str) -> UsageError:
+    return UsageError(
+        f"the TensorFlow Lite Micro library of a board {what}",
+        where={"library": library, "named by": origin},
+        hint="owner/name@1.2.3 as library, or owner/name==1.2.3 as component; a folder is for --tflm-lib",
     )
 
 

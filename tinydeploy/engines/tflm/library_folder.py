@@ -84,7 +84,7 @@ def read_folder(folder: Path, origin: str) -> TflmFolder | OpaqueFolder:
     third_party = dict(_find_third_party(root, folder))
     kernels = tuple(_kernels(root, third_party))
     missing = [_HEADERS[package] for package in _required(root) if package not in third_party]
-    reason = f"{' and '.join(missing)} not found" if missing else "" if kernels else "no kernels/conv.cc found"
+    reason = f"{_enumeration(missing)} not found" if missing else "" if kernels else "no kernels/conv.cc found"
     manifest = next((name for name in _MANIFESTS if (folder / name).is_file()), None)
     if reason and manifest:
         return OpaqueFolder(folder=folder, root=root, manifest=manifest, reason=reason)
@@ -139,3 +139,7 @@ def _kernels(root: Path, third_party: dict[str, Path]) -> Iterator[KernelSet]:
 
 def _has_source(folder: Path, name: str) -> bool:
     return any((folder / f"{name}{suffix}").is_file() for suffix in (".cc", ".cpp"))
+
+
+def _enumeration(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
