@@ -15,8 +15,8 @@ _HEAD = """\
 
 [`aot`](#the-aot-engine) · [`tflm`](#the-tflm-engine)
 
-A model is accepted where every condition of each of its ops holds. Otherwise each op that cannot be done is named with its
-index and the first condition that does not hold, before anything is built.
+A model is accepted where every condition of each of its ops holds. Otherwise each op that cannot be done is named with
+its index and the first condition that does not hold, before anything is built.
 
 Made from the code by `python -m tinydeploy.engines.supported_ops`; do not edit.
 """
@@ -24,18 +24,18 @@ Made from the code by `python -m tinydeploy.engines.supported_ops`; do not edit.
 _AOT = """\
 ## The `aot` engine
 
-The outputs of these ops are bit for bit those of TensorFlow Lite Micro's reference kernels. Any stride, dilation, padding
-and fused activation that TensorFlow Lite Micro knows for an op is supported.
+The outputs of these ops are bit for bit those of TensorFlow Lite Micro's reference kernels. Any stride, dilation,
+padding and fused activation that TensorFlow Lite Micro knows for an op is supported.
 """
 
 _TFLM = """\
 ## The `tflm` engine
 
-What TensorFlow Lite Micro's kernels accept of integer models, as of commit 90b983c2b (2026-08-20). What CMSIS-NN's kernels
-ask for besides is marked; `--kernels reference` does without. A library that lacks an op's method is refused too.
+What TensorFlow Lite Micro's kernels accept of integer models, as of commit 90b983c2b (2026-08-20). What CMSIS-NN's
+kernels ask for besides is marked; `--kernels reference` does without. An op whose method a library lacks is refused.
 
-Not supported: custom ops, control flow, resource variables, several graphs in one file, and what TensorFlow Lite Micro has
-for floats only: {float_only}.
+Not supported: custom ops, control flow, resource variables, several graphs in one file, and what TensorFlow Lite Micro
+has for floats only: {float_only}.
 """
 
 

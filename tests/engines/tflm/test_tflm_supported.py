@@ -19,10 +19,15 @@ from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import parse_model, read_model
 
 TYPES = ("INT8", "UINT8", "INT16", "INT32", "INT64", "BOOL")
+POOL = {"padding": "SAME", **dict.fromkeys(("strideH", "strideW", "filterHeight", "filterWidth"), 1)}
 PUBLIC_MODELS = ("kws", "vww", "resnet8", "ad01", "hello_world", "micro_speech")
 
 # Where TensorFlow Lite Micro's package is not like the sources that the table was read from: it is newer, ...
-NEWER = {("RSQRT", "INT16"), *(("CAST to BOOL", dtype) for dtype in ("INT8", "INT16", "INT32", "BOOL"))}
+NEWER = {
+    ("RSQRT", "INT16"),
+    ("GREATER", "INT16"),
+    *(("CAST to BOOL", dtype) for dtype in ("INT8", "INT16", "INT32", "BOOL")),
+}
 # ... and these kernels never ask what they are given.
 UNCHECKED = {(kind, dtype) for kind in ("LOGICAL_AND", "LOGICAL_OR") for dtype in TYPES if dtype != "BOOL"}
 # It computes the inverse root of what is not negative; the trial's input is.
@@ -94,12 +99,11 @@ def ints(*values):
     return np.array(values, np.int32)
 
 
-def bare(kind, inputs=1, outputs=1, dtype="INT8", **tensor):
+def bare(kind, inputs=1, outputs=1, dtype="INT8"):
     """A model of one op whose operands are all alike."""
     builder = ModelBuilder()
-    tensor = {"scale": 0.1, **tensor}
-    sources = [builder.tensor((1, 4), dtype, **tensor) for _ in range(inputs)]
-    results = [builder.tensor((1, 4), dtype, **tensor) for _ in range(outputs)]
+    sources = [builder.tensor((1, 4), dtype, scale=0.1) for _ in range(inputs)]
+    results = [builder.tensor((1, 4), dtype, scale=0.1) for _ in range(outputs)]
     builder.op(kind, sources, results)
     return builder.finish(inputs=sources, outputs=results)
 
@@ -200,6 +204,57 @@ def test_a_file_with_several_graphs_is_refused():
     assert reasons(builder.finish(inputs=[x], outputs=[y])) == [
         "model: it has 2 graphs; convert it with one signature and without control flow"
     ]
+
+
+def dense(bias_scale: float) -> bytes:
+    builder = ModelBuilder()
+    x, y = builder.tensor((1, 4), scale=0.1), builder.tensor((1, 2), scale=0.1)
+    weights = builder.constant(np.ones((2, 4), np.int8), scale=0.01)
+    builder.op("FULLY_CONNECTED", [x, weights, builder.constant(ints(1, 2), scale=bias_scale)], [y])
+    return builder.finish(inputs=[x], outputs=[y])
+
+
+def svdf_of_another_bias() -> bytes:
+    builder = opened(svdf_model())
+    builder.graph.tensors[builder.graph.operators[0].inputs[3]].quantization.scale = [0.01]
+    return builder.finish(inputs=builder.graph.inputs, outputs=builder.graph.outputs)
+
+
+def combined(kind: str, *scales: float, to: str = "INT8", width: int = 4) -> bytes:
+    """Int8 inputs of these scales, and an output with a scale of 0.1."""
+    builder = ModelBuilder()
+    inputs = [builder.tensor((1, 4), scale=scale) for scale in scales]
+    y = builder.tensor((1, width), to, scale=0.1)
+    builder.op(kind, inputs, [y], **({"axis": 1} if kind == "CONCATENATION" else {}))
+    return builder.finish(inputs=inputs, outputs=[y])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (dense(bias_scale=0.01), "the bias has the scale of input times weights (within 0.02 of the output's), or "),
+        (svdf_of_another_bias(), "the bias has the scale of state times time weights (within 1e-5)"),
+        (
+            one_op("HARD_SWISH", (1, 4), (1, 4), source=(13.0, 0)),
+            "the input's scale is less than 128 times the output's",
+        ),
+        (combined("ADD", 1e6, 0.1), "each input's scale is less than 2**19 (int16: 2**14) times the output's"),
+        (combined("SUB", 0.1, 1e6), "each input's scale is less than 2**19 (int16: 2**14) times the output's"),
+        (combined("EQUAL", 1.5, 0.1, to="BOOL"), "int8 inputs have scales less than 1"),
+        (combined("CONCATENATION", 0.1, 0.2, width=8), "inputs and output have one scale and zero point (int8)"),
+        (combined("ADD_N", 0.1, 0.2), "all inputs have one scale and zero point (int8)"),
+        (combined("CONCATENATION", *[0.1] * 11, width=44), "there are at most 10 inputs"),
+        (
+            one_op("MAX_POOL_2D", (1, 2, 2, 1), (1, 2, 2, 1), output=(0.2, 3), **POOL),
+            "input and output are quantised alike",
+        ),
+    ],
+)
+def test_what_makes_the_interpreter_refuse_or_crash_is_refused(model, reason):
+    kind = graph_of(model).ops[0].kind
+    (found,) = [line for line in reasons(model) if line.startswith("op ")]
+    assert found.startswith(f"op 0 {kind}: supported only where {reason}")
+    assert runs_in_tflm([model]) == [False]
 
 
 def lstm_with(damage) -> bytes:

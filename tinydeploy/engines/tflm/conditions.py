@@ -45,6 +45,9 @@ def inputs_are(positions: Iterable[int], what: str, *dtypes: DType) -> Constrain
     return Constraint(sentence=f"{what} {type_names(dtypes)}", holds=holds)
 
 
+INT32_AXES = inputs_are((1,), "the axes are", INT32)
+
+
 def types_pair(*pairs: tuple[DType, DType]) -> Constraint:
     """The types of the first input and the first output are one of these pairs."""
     by_source: dict[DType, list[DType]] = {}
@@ -140,6 +143,11 @@ def _operands(graph: Graph, op: Op) -> list[Tensor]:
     return [*(graph.tensors[index] for index in op.inputs if index >= 0), *outputs_of(graph, op)]
 
 
+def _scale_or_0(tensor: Tensor) -> float:
+    """What TensorFlow Lite Micro has as the scale of a tensor, whether the file gives one or not."""
+    return tensor.quantization.scale if tensor.quantization else 0.0
+
+
 def _alike(tensors: Iterable[Tensor]) -> bool:
     return len({(_quantization(tensor).scale, _quantization(tensor).zero_point) for tensor in tensors}) == 1
 
@@ -216,6 +224,39 @@ def _compares_below_1(graph: Graph, op: Op) -> bool:
 
 
 COMPARES_BELOW_1 = Constraint(sentence="int8 inputs have scales less than 1", holds=_compares_below_1)
+
+
+def _bias_scale_fits(graph: Graph, op: Op) -> bool:
+    weights, bias = _quantization(input_at(graph, op, 1)), graph.input_of(op, 2)
+    if bias is None or weights.per_channel:
+        return True
+    product = _quantization(input_at(graph, op, 0)).scale * weights.scale
+    return abs(product - _scale_or_0(bias)) <= 0.02 * _quantization(graph.output_of(op)).scale
+
+
+BIAS_SCALE_FITS = Constraint(
+    sentence="the bias has the scale of input times weights (within 0.02 of the output's), or weights have many",
+    holds=_bias_scale_fits,
+)
+
+
+def _svdf_bias_scale_fits(graph: Graph, op: Op) -> bool:
+    time, bias, state = (input_at(graph, op, position) for position in (2, 3, 4))
+    return abs(_scale_or_0(bias) - _quantization(state).scale * _quantization(time).scale) < 1e-5
+
+
+SVDF_BIAS_SCALE_FITS = Constraint(
+    sentence="the bias has the scale of state times time weights (within 1e-5)", holds=_svdf_bias_scale_fits
+)
+
+
+def _swish_scales_down(graph: Graph, op: Op) -> bool:
+    return _quantization(input_at(graph, op, 0)).scale < 128 * _quantization(graph.output_of(op)).scale
+
+
+SWISH_SCALES_DOWN = Constraint(
+    sentence="the input's scale is less than 128 times the output's", holds=_swish_scales_down
+)
 
 
 def output_quantized(dtype: DType, scale: float, zero_point: int, shown: str) -> Constraint:

@@ -30,3 +30,9 @@ class Kernel:
     constraints: tuple[Constraint, ...]
     cmsis_nn: tuple[Constraint, ...] = ()
     int8: Registration | None = None
+
+
+def row(kind: str, add: str, *constraints: Constraint, cmsis_nn: tuple[Constraint, ...] = (), int8: str = "") -> Kernel:
+    """A row of the table of kernels. ``int8`` is the header that declares ``Register_KIND_INT8()``, if there is one."""
+    registration = Registration(function=f"Register_{kind}_INT8", header=int8) if int8 else None
+    return Kernel(kind=kind, add=f"Add{add}", constraints=constraints, cmsis_nn=cmsis_nn, int8=registration)
