@@ -62,7 +62,7 @@ def render_project(
         "engine": engine,
         "manifest": _board_manifest(board),
         "model_name": re.sub(r"[^A-Za-z0-9._-]+", "_", model_name) or "model",
-        "model_objects": [str(path.with_suffix(".o")) for path in sorted(code.files) if path.suffix == ".c"],
+        "model_objects": [str(path.with_suffix(".o")) for path in sorted(code.files) if path.suffix in (".c", ".cc")],
         "model_sha256": model_sha256,
         "version": __version__,
     }

@@ -1,7 +1,7 @@
 /* A board made of threads: one is the receive interrupt, one the transmit interrupt, main is main. The line is standard
  * input and output. The lock is a mutex that finds nesting and foreign unlocks. */
 #define _GNU_SOURCE
-#include "td_port.h"
+#include "port_threads.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "td_link.h"
+#include "td_port.h"
 #include "td_runner.h"
 
 static pthread_mutex_t lock;
@@ -78,6 +79,14 @@ void td_port_init(void)
 void td_port_start_transmit(void)
 {
     check(pthread_cond_signal(&to_send));
+}
+
+void port_threads_interrupt(void (*handler)(void))
+{
+    check(pthread_mutex_lock(&lock));
+    handler();
+    check(pthread_cond_broadcast(&happened));
+    check(pthread_mutex_unlock(&lock));
 }
 
 uint32_t td_port_ticks(void)

@@ -25,8 +25,6 @@ _DTYPES = {
     DType.INT32: "TD_INT32",
 }
 
-_HEX = tuple(f"0x{byte:02x}" for byte in range(256))
-
 
 def lines_of(literals: Sequence[str]) -> str:
     """Literals as the lines of an initialiser, as many in each as in the others."""
@@ -36,7 +34,9 @@ def lines_of(literals: Sequence[str]) -> str:
 
 def byte_lines(data: bytes) -> str:
     """Bytes in hexadecimal as the lines of an initialiser."""
-    return lines_of([_HEX[byte] for byte in data])
+    per_line = _LINE_WIDTH // len("0x00, ")
+    chunks = (data[i : i + per_line] for i in range(0, len(data), per_line))
+    return ",\n".join("0x" + chunk.hex(",").replace(",", ", 0x") for chunk in chunks)
 
 
 def float_literal(value: float) -> str:

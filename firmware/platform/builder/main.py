@@ -1,6 +1,7 @@
 """How the firmware is built: the Arm GCC on the PATH, the project's own linker script, nothing else.
 
-The firmware is compiled for size; kernels, where the time goes, for speed.
+The firmware is compiled for size; kernels, where the time goes, for speed. C++ and its library are only for models that
+an interpreter runs.
 """
 
 import os
@@ -19,6 +20,8 @@ if shutil.which("arm-none-eabi-gcc", path=env["ENV"]["PATH"]) is None:
 
 cpu = board.get("build.cpu_flags")
 firmware = os.path.join("$PROJECT_DIR", "firmware")
+parts = [part for part in ("src", "ports", "tflm", "kernels") if os.path.isdir(env.subst(os.path.join(firmware, part)))]
+has_cxx = "tflm" in parts
 
 env.Replace(
     AR="arm-none-eabi-ar",
@@ -32,7 +35,7 @@ env.Replace(
     PROGNAME="firmware",
     PROGSUFFIX=".elf",
     # PlatformIO reports flash and RAM from these sections of `size -A`; they are the ones of linker.ld.
-    SIZEPROGREGEXP=r"^(?:\.vectors|\.text|\.td_model|\.rodata|\.ARM\.exidx|\.data)\s+(\d+).*",
+    SIZEPROGREGEXP=r"^(?:\.vectors|\.text|\.td_model|\.rodata|\.init_array|\.ARM\.exidx|\.data)\s+(\d+).*",
     SIZEDATAREGEXP=r"^(?:\.stack|\.data|\.bss)\s+(\d+).*",
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
@@ -42,7 +45,7 @@ env.Append(
     ASPPFLAGS=["-x", "assembler-with-cpp"],
     CPPPATH=[
         "$PROJECT_INCLUDE_DIR",
-        *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m")),
+        *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m", "tflm")),
     ],
     CCFLAGS=[
         *cpu,
@@ -58,6 +61,7 @@ env.Append(
         "-Wshadow",
     ],
     CFLAGS=["-std=c99", "-Wstrict-prototypes"],
+    CXXFLAGS=["-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
     LINKFLAGS=[
         *cpu,
         "-nostartfiles",
@@ -65,13 +69,14 @@ env.Append(
         "-Wl,--gc-sections",
         "-Wl,-Map=" + env.subst(os.path.join("$BUILD_DIR", "firmware.map")),  # substituted here: it may have spaces
     ],
-    LIBS=["c", "gcc"],
+    LIBS=[*(["stdc++", "m"] if has_cxx else []), "c", "gcc"],
 )
 
 kernels = env.Clone()
 kernels["CCFLAGS"] = ["-O2" if flag == "-Os" else flag for flag in env["CCFLAGS"]]
 
-for part, builder in (("src", env), ("ports", env), ("kernels", kernels)):
+for part in parts:
+    builder = kernels if part == "kernels" else env
     builder.BuildSources(os.path.join("$BUILD_DIR", "firmware", part), os.path.join(firmware, part))
 
 program = env.BuildProgram()

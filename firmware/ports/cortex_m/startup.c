@@ -1,4 +1,4 @@
-/* From reset to main(): vector table, memory, floating-point unit, painted stack. */
+/* From reset to main(): vector table, memory, floating-point unit, painted stack, and what C++ asks for. */
 #include <stdint.h>
 
 #include "td_config.h"
@@ -23,6 +23,8 @@ struct td_vectors {
 /* linker.ld */
 extern uint32_t td_data_start[], td_data_end[], td_bss_start[], td_bss_end[];
 extern const uint32_t td_data_load[];
+extern void (*const td_constructors_start[])(void);
+extern void (*const td_constructors_end[])(void);
 
 int main(void);
 void td_reset(void);
@@ -70,6 +72,25 @@ void td_reset(void)
     for (uint32_t *word = td_bss_start; word < td_bss_end;) {
         *word++ = 0;
     }
+    for (void (*const *constructor)(void) = td_constructors_start; constructor < td_constructors_end; constructor++) {
+        (*constructor)();
+    }
     main();
     td_port_reset();
+}
+
+/* Called by C and C++ in place of going on: a failed assertion, a virtual function that nobody wrote. */
+void abort(void);
+void __cxa_pure_virtual(void);
+
+void abort(void)
+{
+    td_port_reset();
+    for (;;) {
+    }
+}
+
+void __cxa_pure_virtual(void)
+{
+    abort();
 }
