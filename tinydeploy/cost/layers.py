@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tinydeploy.bench import Latency
-from tinydeploy.cost.usual import CostUnit, layer_class, usual_per_mac
+from tinydeploy.cost.usual import CostUnit, usual_per_mac
 from tinydeploy.model.graph import Conv2DOptions, DepthwiseConv2DOptions, Graph, Op
 from tinydeploy.model.macs import op_macs
 from tinydeploy.plan import Plan
@@ -71,25 +71,23 @@ def layer_costs(plan: Plan, latency: Latency) -> tuple[LayerCost, ...]:
 
 
 def _warning(plan: Plan, layer: LayerCost) -> str | None:
-    kind = layer_class(plan.graph, layer.op)
-    if plan.engine.kernels == "reference" or kind is None or (layer.times_usual or 0) <= _TOO_SLOW:
+    if plan.engine.kernels == "reference" or layer.times_usual is None or layer.times_usual <= _TOO_SLOW:
         return None
     causes = tuple(_causes(plan.graph, layer.op, _CHANNELS.get(plan.board.tflm.kernels or "", 4)))
     return (
-        f"{layer.per_mac:.2f} {layer.unit} per MAC, {layer.times_usual:.1f} times the {layer.usual_per_mac:.2f} that "
-        f"are usual for {kind.value} of this shape on {plan.board.core}"
-        + (f"; the kernel for any shape may run, because {' and '.join(causes)}" if causes else "")
+        f"{layer.per_mac:.2f} {layer.unit} per MAC, {layer.times_usual:.1f} times the usual {layer.usual_per_mac:.2f}"
+        + (f"; {', '.join(causes)}" if causes else "")
     )
 
 
 def _causes(graph: Graph, op: Op, multiple: int) -> Iterator[str]:
-    """What about a layer keeps vendors' fast kernels from taking it."""
+    """What about a layer may keep a vendor's fast kernel from taking it."""
     weights, options = graph.tensors[op.inputs[1]], op.options
     if isinstance(options, Conv2DOptions) and (options.dilation_h, options.dilation_w) != (1, 1):
-        yield f"it is dilated by {options.dilation_h}x{options.dilation_w}"
+        yield f"dilated by {options.dilation_h}x{options.dilation_w}"
     if isinstance(options, DepthwiseConv2DOptions) and options.depth_multiplier != 1:
-        yield f"it makes {options.depth_multiplier} channels of each"
+        yield f"{options.depth_multiplier} output channels of each input channel"
     inputs, outputs = weights.shape[-1], graph.output_of(op).shape[-1]
     for count, what in ((inputs, "input"), (outputs, "output")):
         if count % multiple:
-            yield f"its {count} {what} channels are no multiple of {multiple}"
+            yield f"{count} {what} channels are no multiple of {multiple}"

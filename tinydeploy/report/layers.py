@@ -13,8 +13,8 @@ from tinydeploy.plan import Plan
 from tinydeploy.report.values import Json
 
 _LIBRARY_FAULTS = {
-    "cmsis_nn": "a CMSIS-NN that is compiled for another core (-mcpu) does not use this one's instructions",
-    "esp_nn": "an esp-tflite-micro before 1.3.7 misses the fast kernels without saying so: update it",
+    "cmsis_nn": "CMSIS-NN has the fast ones only where it is compiled for this core (-mcpu)",
+    "esp_nn": "esp-tflite-micro before 1.3.7 misses the fast ones without saying so: update it",
 }
 
 
@@ -72,14 +72,13 @@ def _warnings(plan: Plan, layers: Sequence[LayerCost]) -> Text | None:
     slow = [layer for layer in layers if layer.warning]
     if not slow:
         return None
-    text = Text.assemble(("\nslow for optimized kernels", "bold yellow"))
+    text = Text.assemble(("\nslow layers", "bold yellow"), f" for optimized kernels on {plan.board.core}")
     for layer in slow:
         text.append(f"\n  op {layer.op.index} {printable(layer.op.kind)}: {layer.warning}")
-    text.append(
-        "\n  try  --kernels reference: where a layer is no slower with it, the optimized kernel is not what runs"
-    )
+    text.append("\n  why  a plain kernel may have run: the fast one does not take the shape, or is not in the library")
     fault = _LIBRARY_FAULTS.get(plan.board.tflm.kernels or "")
-    return text.append(f"\n       {fault}") if fault else text
+    text.append(f"\n       {fault}" if fault else "")
+    return text.append("\n  try  --kernels reference: a layer that is as fast with it was not run by the fast kernel")
 
 
 def _price_of_reference(plan: Plan, layers: Sequence[LayerCost]) -> Text | None:

@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from tinydeploy.errors import visible
-from tinydeploy.lock.check import Drift, Figure, LockCheck
+from tinydeploy.lock.check import Drift, Figure, LockCheck, Status
 from tinydeploy.report.values import Json
 
 _LABELS: dict[Figure, str] = {
@@ -46,21 +46,24 @@ def lock_json(check: LockCheck | None) -> Json:
 
 def _verdict(check: LockCheck) -> Text:
     file = visible(str(check.path))
-    before = f"; with {visible(check.other_library)}, figures were others" if check.other_library else ""
-    failed = (("not as expected", "bold red"), ": ") if not check.ok else ()
-    if check.status == "same":
-        return Text(f"figures as in {file}")
-    if check.status == "moved":
-        return Text.assemble(*failed, ("figures moved", "" if failed else "bold yellow"), f" since {file}")
-    if check.status == "updated":
-        return Text(f"figures updated in {file}")
-    if check.status == "new":
-        hint = before if check.moved else ": commit it, and later runs are compared with it"
-        return Text(f"figures new in {file}{hint}")
-    if check.required:
-        hint = before if check.moved else "; a run without --locked puts it there"
-        return Text.assemble(*failed, f"this deployment is not in {file}{hint}")
-    return Text(f"figures not put into {file}: a wrong result is no measure for later runs")
+    verdicts: dict[Status, str] = {
+        "same": f"figures as in {file}",
+        "moved": f"figures moved since {file}",
+        "updated": f"figures updated in {file}",
+        "new": f"figures new in {file}{_other_library(check) or ': commit it, and later runs are compared with it'}",
+        "missing": f"figures are not in {file}{_other_library(check) or '; a run without --locked puts them there'}",
+    }
+    if check.status == "missing" and not check.required:
+        return Text(f"figures not put into {file}: a wrong result is no measure for later runs")
+    if not check.ok:
+        return Text.assemble(("not as expected", "bold red"), f": {verdicts[check.status]}")
+    return Text(verdicts[check.status], "bold yellow" if check.status == "moved" else "")
+
+
+def _other_library(check: LockCheck) -> str:
+    if check.other_library is None:
+        return ""
+    return f"; with {visible(check.other_library)} they were {'others' if check.moved else 'the same'}"
 
 
 def _moved(moved: Drift) -> str:

@@ -29,6 +29,8 @@ def plan_text(plan: Plan) -> Text:
     )
     rows = {"library": visible(engine.library)} if engine.library else {}
     rows["arena"] = f"{engine.arena_reserved_bytes:>9,} B{_arena_facts(plan)}{_peak(plan)}"
+    if engine.arena_estimated is not None:
+        rows[""] = f"estimated: {visible(engine.arena_estimated)}"
     rows |= {"RAM": _budget(plan.ram), "flash": _budget(plan.flash)}
     width = max(map(len, rows))
     for label, row in rows.items():
@@ -200,7 +202,7 @@ def _boards_notes(plans: Sequence[Plan]) -> list[str]:
         if engine.library:
             notes.setdefault(f"library    {visible(engine.library)}", []).append(plan.board.id)
         if engine.arena_estimated is not None:
-            notes.setdefault(f"~estimate  {visible(engine.arena_estimated)}", []).append(plan.board.id)
+            notes.setdefault(f"estimated  {visible(engine.arena_estimated)}", []).append(plan.board.id)
         elif engine.arena_measured:
             notes.setdefault("measured   the arena, by an earlier run", []).append(plan.board.id)
     return [f"{note}: {', '.join(boards)}" for note, boards in notes.items()]
@@ -216,9 +218,8 @@ def _arena_facts(plan: Plan) -> str:
     engine = plan.engine
     if engine.library is None:
         return ""
-    how = {"exact": "exact", "measured": "measured by an earlier run", "estimated": "estimated"}[arena_source(plan)]
-    why = f": {visible(engine.arena_estimated)}" if engine.arena_estimated else ""
-    return f"  ({engine.arena_bytes:,} used; {how}{why})"
+    how = {"exact": "; exact", "measured": "; measured by an earlier run", "estimated": ""}[arena_source(plan)]
+    return f"  ({engine.arena_bytes:,} used{how})"
 
 
 def _peak(plan: Plan) -> str:
