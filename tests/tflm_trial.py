@@ -1,6 +1,7 @@
 """Tries which models TensorFlow Lite Micro's interpreter runs. It may crash on those that it does not.
 
-Standard input: a pickled list of (model, shapes and numpy types of its inputs). Standard output: a pickled list of bool.
+Standard input: a pickled list of (model, shapes and numpy types of its inputs). Standard output: a pickled list
+of bool.
 """
 
 import os

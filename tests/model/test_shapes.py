@@ -156,6 +156,9 @@ CASES = [
     ("ARG_MAX", [IMAGE, int32(3)], [(1, 8, 3)], {}, "is 1x8x3, expected 1x8x6"),
     ("ARG_MIN", [IMAGE, int32(1, 2)], [(1, 3)], {}, "2 axes, expected 1"),
     ("CAST", [(1, 4)], [(4, 1)], {}, "is 4x1, expected 1x4"),
+    ("GATHER", [(1, 9), int32(1, 2)], [(1, 3)], {"axis": 1}, "is 1x3, expected 1x2"),
+    ("GATHER", [(1, 9), int32(1, 2)], [(1, 2)], {"axis": 2}, "axis 2 of a tensor with 2 dimensions"),
+    ("GATHER", [(1, 9), int32(1, 2)], [(1, 2)], {"axis": 1, "batchDims": 1}, "2 from 1x9 with 1 batch dimensions"),
     ("RESIZE_BILINEAR", [IMAGE, int32(4, 4)], [(1, 4, 5, 3)], {}, "is 1x4x5x3, expected 1x4x4x3"),
 ]
 

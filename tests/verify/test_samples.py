@@ -311,3 +311,22 @@ def test_different_numbers_of_samples_are_refused(tmp_path):
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path, labels, what):
     assert what in refusal(save(tmp_path, a=np.zeros((2, 4, 3), np.int8), labels=labels)).summary
+
+
+def table_lookup(kind: str) -> bytes:
+    """A table of 5 rows with 6 columns, from which the only input chooses; GATHER chooses columns."""
+    builder = ModelBuilder()
+    indices = builder.tensor((2,), "INT32") if kind != "GATHER_ND" else builder.tensor((1, 2), "INT32")
+    table = builder.constant(np.arange(30, dtype=np.int8).reshape(5, 6), scale=0.1)
+    shape = {"EMBEDDING_LOOKUP": (2, 6), "GATHER": (5, 2), "GATHER_ND": (1,)}[kind]
+    y = builder.tensor(shape, scale=0.1)
+    operands = [indices, table] if kind == "EMBEDDING_LOOKUP" else [table, indices]
+    builder.op(kind, operands, [y], **({"axis": 1} if kind == "GATHER" else {}))
+    return builder.finish(inputs=[indices], outputs=[y])
+
+
+@pytest.mark.parametrize(("kind", "highest"), [("EMBEDDING_LOOKUP", 4), ("GATHER", 5), ("GATHER_ND", 4)])
+def test_inputs_that_are_indices_choose_among_what_there_is(kind, highest):
+    (values,) = default_samples(parse_model(table_lookup(kind), name="table.tflite"), count=64).inputs
+    assert (values.min(), values.max()) == (0, highest)
+    assert values[0].max() == 0

@@ -239,6 +239,14 @@ class BatchMatMulOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GatherOptions:
+    """GATHER; both may be negative."""
+
+    axis: int
+    batch_dims: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SvdfOptions:
     """SVDF; there are ``rank`` filters for each unit of the output."""
 
@@ -269,6 +277,7 @@ Options = (
     | StridedSliceOptions
     | ResizeNearestNeighborOptions
     | BatchMatMulOptions
+    | GatherOptions
     | SvdfOptions
     | LstmOptions
 )

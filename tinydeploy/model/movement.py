@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tinydeploy.model.fit import Case, MisfitError, axis_in
-from tinydeploy.model.graph import ConcatenationOptions, SplitOptions, StridedSliceOptions, Tensor
+from tinydeploy.model.graph import ConcatenationOptions, GatherOptions, SplitOptions, StridedSliceOptions, Tensor
 from tinydeploy.model.text import shape_text
 
 
@@ -55,6 +55,18 @@ def _concatenation(case: Case) -> None:
         ):
             raise MisfitError(f"{shape_text(part.shape)} does not join {shape_text(first)} along axis {axis}")
     case.yields([*first[:axis], sum(part.shape[axis] for part in parts), *first[axis + 1 :]])
+
+
+def _gather(case: Case) -> None:
+    case.arity(2, 2)
+    source, positions = case.data(), case.data(1).shape
+    case.same_type(source, case.output)
+    options = cast("GatherOptions", case.op.options)
+    axis = axis_in(options.axis, len(source.shape))
+    shared = options.batch_dims + (len(positions) if options.batch_dims < 0 else 0)
+    if not 0 <= shared <= min(axis, len(positions)) or source.shape[:shared] != positions[:shared]:
+        raise MisfitError(f"{shape_text(positions)} from {shape_text(source.shape)} with {shared} batch dimensions")
+    case.yields([*source.shape[:axis], *positions[shared:], *source.shape[axis + 1 :]])
 
 
 def _slice(case: Case) -> None:
@@ -153,6 +165,7 @@ def _sliced(
 MOVEMENT_RULES: dict[str, Callable[[Case], None]] = {
     "CONCATENATION": _concatenation,
     "EXPAND_DIMS": _expand_dims,
+    "GATHER": _gather,
     "PAD": _pad,
     "PADV2": _pad,
     "RESHAPE": _rearrangement(2, keeps_order=False),

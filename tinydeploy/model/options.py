@@ -14,6 +14,7 @@ from tinydeploy.model.graph import (
     Conv2DOptions,
     DepthwiseConv2DOptions,
     FullyConnectedOptions,
+    GatherOptions,
     LeakyReluOptions,
     LstmOptions,
     Options,
@@ -186,6 +187,10 @@ def _batch_matmul(table: Table) -> BatchMatMulOptions:
     return BatchMatMulOptions(adjoint_x=bool(table.AdjX()), adjoint_y=bool(table.AdjY()))
 
 
+def _gather(table: Table) -> GatherOptions:
+    return GatherOptions(axis=table.Axis(), batch_dims=table.BatchDims())
+
+
 def _svdf(table: Table) -> SvdfOptions:
     return SvdfOptions(rank=_step(table.Rank(), "the rank"), activation=_activation(table))
 
@@ -204,6 +209,7 @@ _READERS: dict[str, tuple[str, Callable[[Table], Options]]] = {
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", _depthwise_conv_2d),
     "DIV": ("DivOptions", _arithmetic),
     "FULLY_CONNECTED": ("FullyConnectedOptions", _fully_connected),
+    "GATHER": ("GatherOptions", _gather),
     "LEAKY_RELU": ("LeakyReluOptions", _leaky_relu),
     "MAX_POOL_2D": ("Pool2DOptions", _pool),
     "MEAN": ("ReducerOptions", _reducer),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import DType, Graph, Tensor
+from tinydeploy.model.indices import index_limit
 from tinydeploy.model.text import printable, shape_text
 from tinydeploy.verify.quantize import to_tensor_type
 
@@ -54,11 +55,13 @@ class Samples:
 def default_samples(graph: Graph, *, count: int = 16, seed: int = 0) -> Samples:
     """Zeros, both extremes, then seeded noise over the full range; ``count`` is at least 4.
 
-    "Zeros" are real zeros: the zero point where there is one. Float inputs range from -1 to 1. The same model and seed
+    "Zeros" are real zeros: the zero point where there is one. Float inputs range from -1 to 1, and indices over the
+    elements that there are. The same model and seed
     give the same samples on every machine (numpy's PCG64).
     """
     noise = np.random.Generator(np.random.PCG64(seed))
-    return Samples(inputs=tuple(_default_input(graph.tensors[index], count, noise) for index in graph.inputs))
+    inputs = (_default_input(graph.tensors[index], count, noise, index_limit(graph, index)) for index in graph.inputs)
+    return Samples(inputs=tuple(inputs))
 
 
 def load_samples(path: Path, graph: Graph) -> Samples:
@@ -88,13 +91,14 @@ def load_samples(path: Path, graph: Graph) -> Samples:
     return Samples(inputs=inputs, labels=checked, notes=tuple(notes))
 
 
-def _default_input(tensor: Tensor, count: int, noise: np.random.Generator) -> Array:
+def _default_input(tensor: Tensor, count: int, noise: np.random.Generator, limit: int | None) -> Array:
+    """``limit``: the input has indices below it."""
     shape = (count, *tensor.shape)
     if tensor.dtype is DType.FLOAT32:
         values = noise.uniform(-1, 1, shape).astype(tensor.dtype.numpy)
         values[:3] = np.array([0, -1, 1], tensor.dtype.numpy).reshape(3, *[1] * len(tensor.shape))
         return values
-    lowest, highest = tensor.dtype.integer_range
+    lowest, highest = tensor.dtype.integer_range if limit is None else (0, limit - 1)
     drawn = noise.integers(lowest, highest, shape, dtype=np.int64, endpoint=True).astype(tensor.dtype.numpy)
     zero = tensor.quantization.zero_point if tensor.quantization else 0
     drawn[0], drawn[1], drawn[2] = zero, lowest, highest
