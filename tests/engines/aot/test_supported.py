@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from op_models import one_op
+from stateful_models import lstm_model, svdf_model
+from typed_models import typed_model
 
 from tinydeploy.engines.aot.compile import compile_graph
 from tinydeploy.engines.aot.ops import OPERATORS
@@ -52,3 +54,26 @@ def test_what_an_op_cannot_do_is_said_in_its_sentence(model, reason):
     assert refusal.startswith(f"op 0 {kind}: supported only where ")
     assert reason in refusal
     assert any(refusal.endswith(constraint.sentence) for constraint in OPERATORS[kind].constraints)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (lstm_model(), "UNIDIRECTIONAL_SEQUENCE_LSTM"),
+        (svdf_model(), "SVDF"),
+        (typed_model("TRANSPOSE_CONV", "INT8"), "TRANSPOSE_CONV"),
+        (typed_model("BATCH_MATMUL", "INT8"), "BATCH_MATMUL"),
+        (typed_model("GATHER", "INT8"), "GATHER"),
+    ],
+)
+def test_what_only_tensorflow_lite_micro_runs_is_refused(model, kind):
+    with pytest.raises(ModelError) as caught:
+        compile_graph(parse_model(model, name="model.tflite"))
+    assert caught.value.where["reasons"] == f"op 0 {kind}: not supported by the aot engine"
+
+
+def test_a_softmax_from_int8_to_int16_is_refused():
+    model = one_op("SOFTMAX", (1, 4), (1, 4), types=("INT8", "INT16"), output=(2.0**-16, -32768), beta=1.0)
+    with pytest.raises(ModelError) as caught:
+        compile_graph(parse_model(model, name="model.tflite"))
+    assert caught.value.where["reasons"] == "op 0 SOFTMAX: supported only where the output is int8"
