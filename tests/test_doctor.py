@@ -16,7 +16,7 @@ def test_what_is_there_is_told_with_its_version():
     found = checks()
     assert list(found) == [
         "Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "QEMU", "Reference",
-        "Serial ports", "Cache folder",
+        "TensorFlow Lite Micro", "Serial ports", "Cache folder",
     ]  # fmt: skip
     for name in ("Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "QEMU"):
         assert found[name].ok
@@ -46,6 +46,25 @@ def test_a_tool_that_does_not_run_is_not_there(tmp_path, monkeypatch):
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert checks()["QEMU"].missing == "qemu-system-arm does not run"
+
+
+def test_the_library_that_is_named_is_told_with_its_version_and_who_named_it(monkeypatch, tflm_library):
+    monkeypatch.setenv("TINYDEPLOY_TFLM_LIB", str(tflm_library))
+    found = checks()["TensorFlow Lite Micro"]
+    assert found.found.startswith(f"tflite-micro 90b983c2b in {tflm_library}, with reference ")
+    assert found.found.endswith("kernels, by TINYDEPLOY_TFLM_LIB")
+
+
+def test_a_library_that_is_not_usable_is_told_and_that_none_is_named_is_no_fault(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("TINYDEPLOY_TFLM_LIB", str(tmp_path / "tflm"))
+    found = checks()["TensorFlow Lite Micro"]
+    assert not found.ok
+    assert not found.required
+    assert found.missing == "the TensorFlow Lite Micro library does not exist"
+    assert found.hint == f"library: {tmp_path}/tflm\nnamed by: TINYDEPLOY_TFLM_LIB"
+    monkeypatch.setenv("TINYDEPLOY_TFLM_LIB", "")
+    assert checks()["TensorFlow Lite Micro"].found == "none named; boards without one of their own run aot"
 
 
 def test_a_cache_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):

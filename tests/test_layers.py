@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "cli": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
-    "doctor": "verify build devices boards process files errors",
+    "doctor": "verify build devices engines boards process files errors",
     "lock": "deployment engines model files errors",
     "cost": "bench plan model",
     "deployment": "bench verify link devices image project plan engines",

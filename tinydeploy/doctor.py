@@ -17,6 +17,7 @@ from tinydeploy.boards import load_boards
 from tinydeploy.build import COMPILER_PACKAGE, NEWLIB_PACKAGE
 from tinydeploy.devices.emulator import QEMU_PACKAGE
 from tinydeploy.devices.ports import PortInfo, group_of, list_ports
+from tinydeploy.engines.tflm.library import describe_named_library
 from tinydeploy.errors import TinydeployError
 from tinydeploy.files import cache_dir, remove_tree, write_file
 from tinydeploy.process import run
@@ -58,6 +59,7 @@ def _checks() -> Iterator[Check]:
     yield _newlib()
     yield _program("QEMU", "qemu-system-arm", QEMU_PACKAGE, "virtual boards do not run")
     yield _oracle()
+    yield _tflm_library()
     yield _serial_ports()
     yield _cache()
 
@@ -104,6 +106,17 @@ def _oracle() -> Check:
         hint=f"{sys.executable} -m pip install tflite-micro (Linux on x86-64 only)",
         required=False,
     )
+
+
+def _tflm_library() -> Check:
+    """The library that the user has named, if any. A deployment needs none: boards name their own, or run `aot`."""
+    name = "TensorFlow Lite Micro"
+    try:
+        found = describe_named_library()
+    except TinydeployError as error:
+        facts = "\n".join(f"{label}: {text}" for label, text in error.where.items())
+        return Check(name=name, missing=error.summary, hint=facts, required=False)
+    return Check(name=name, found=found or "none named; boards without one of their own run aot", required=False)
 
 
 def _serial_ports() -> Check:

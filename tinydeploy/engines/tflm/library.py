@@ -21,8 +21,8 @@ from tinydeploy.files import tree_digest
 
 VARIABLE = "TINYDEPLOY_TFLM_LIB"
 
-# As upstream's Makefile has them. The first makes TFLM's structures those of a microcontroller, about which firmware and
-# library must agree; the last lets CMSIS-NN's kernels take some arena to save time.
+# As upstream has them. The first makes TFLM's structures those of a microcontroller, about which firmware and library
+# must agree; the last lets the kernels of CMSIS-NN take some arena to save time.
 _DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON", "-DKERNELS_OPTIMIZED_FOR_SPEED")
 
 # How a library is compiled whose manifest is ours. PlatformIO puts these behind the platform's own flags, so that the
@@ -78,6 +78,25 @@ def resolve_library(board: Board, settings: EngineSettings) -> TflmLibrary:
     if isinstance(folder, OpaqueFolder):
         return _opaque(folder, origin, board, settings)
     return _folder(folder, origin, board, settings)
+
+
+def describe_named_library() -> str | None:
+    """The library that the user has named for all models, and where, in words; None where there is none.
+
+    Raises:
+        BuildError, UsageError: As `resolve_library` does.
+    """
+    spec, origin = _named_by_user(EngineSettings())
+    if spec is None:
+        return None
+    if isinstance(spec, RemoteSpec):
+        return f"{spec.text}, by {origin}"
+    folder = read_folder(spec, origin)
+    if isinstance(folder, OpaqueFolder):
+        return f"{library_name(folder)} in {spec}, by {origin}"
+    versions = {known_version(read_files(folder, kernel_set)) or "of unknown version" for kernel_set in folder.kernels}
+    kernels = " and ".join(folder.kernels)
+    return f"tflite-micro {' and '.join(sorted(versions))} in {spec}, with {kernels} kernels, by {origin}"
 
 
 def _named_by_user(settings: EngineSettings) -> tuple[Path | RemoteSpec | None, str]:
