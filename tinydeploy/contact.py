@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from tinydeploy.boards import Board, SerialLine
+from tinydeploy.boards import Board
 from tinydeploy.devices.ports import PortInfo
 from tinydeploy.devices.serial_port import SerialPort, open_port
 from tinydeploy.errors import DeviceNotFoundError
@@ -23,7 +23,7 @@ def make_contact(board: Board, port: PortInfo, *, flashed: bool = False) -> Sess
         LinkError: The connection keeps breaking.
         WrongFirmwareError: What answers speaks another version of the protocol.
     """
-    line = _line(board)
+    line = board.line
     timeout_s = _HELLO_S + (0.0 if board.is_virtual else line.boot_ms / 1000)
 
     def open_line(wait_s: float) -> SerialPort:
@@ -37,7 +37,3 @@ def make_contact(board: Board, port: PortInfo, *, flashed: bool = False) -> Sess
     with closing(open_line(timeout_s)) as serial_port:
         serial_port.reset_board(line)
     return Session.connect(open_line, timeout_s, name=port.name, starting=True)
-
-
-def _line(board: Board) -> SerialLine:
-    return SerialLine(baud=board.uart.baud)
