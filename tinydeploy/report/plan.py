@@ -19,7 +19,7 @@ def plan_text(plan: Plan) -> Text:
     """The plan in a few lines: what it takes of the board and what is left."""
     verdict = ("fits", "green") if plan.fits else ("does not fit", "red")
     engine = plan.engine
-    kernels = f", {engine.kernels} kernels" if engine.library else ""
+    kernels = f", {engine.kernels} kernels" if _is_interpreted(plan) else ""
     text = Text.assemble(
         (printable(plan.graph.name), "bold"),
         " on ",
@@ -27,7 +27,7 @@ def plan_text(plan: Plan) -> Text:
         f" ({engine.engine} engine{kernels}): ",
         verdict,
     )
-    rows = {"library": visible(engine.library)} if engine.library else {}
+    rows = {"library": visible(engine.library or "none yet")} if _is_interpreted(plan) else {}
     rows["arena"] = f"{engine.arena_reserved_bytes:>9,} B{_arena_facts(plan)}{_peak(plan)}"
     if engine.arena_estimated is not None:
         rows[""] = f"estimated: {visible(engine.arena_estimated)}"
@@ -159,7 +159,7 @@ def _summary(plan: Plan) -> list[str]:
     engine = plan.engine
     constants = f"{graph_macs(plan.graph):,} multiply-accumulates, {engine.constant_bytes:,} B of constants in flash"
     bound = f"lower bound {engine.lower_bound_bytes:,} B, scratch {engine.scratch_bytes:,} B"
-    on_board = f" on {plan.board.id}" if engine.library else ""
+    on_board = f" on {plan.board.id}" if _is_interpreted(plan) else ""
     return [constants, f"arena {engine.arena_bytes:,} B{on_board} ({bound}){_peak(plan)}", *_peak_lines(plan)]
 
 
@@ -172,7 +172,7 @@ def _peak_lines(plan: Plan) -> list[str]:
 
 def _boards_table(plans: Sequence[Plan]) -> Table:
     """A row for each board; where a library is used, also what runs the model there, and in how large an arena."""
-    is_library = any(plan.engine.library for plan in plans)
+    is_library = any(map(_is_interpreted, plans))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("board")
     if is_library:
@@ -181,7 +181,7 @@ def _boards_table(plans: Sequence[Plan]) -> Table:
         table.add_column(heading, justify="right")
     table.add_column("")
     for plan in plans:
-        engine = f"{plan.engine.engine}, {plan.engine.kernels}" if plan.engine.library else plan.engine.engine
+        engine = f"{plan.engine.engine}, {plan.engine.kernels}" if _is_interpreted(plan) else plan.engine.engine
         arena = f"{'~' if plan.engine.arena_estimated else ''}{plan.engine.arena_reserved_bytes:,}"
         figures = (plan.ram.used_bytes, plan.ram.free_bytes, plan.flash.used_bytes, plan.flash.free_bytes)
         verdict = Text("fits", "green") if plan.fits else Text("does not fit", "red")
@@ -213,10 +213,15 @@ def _budget(budget: Budget) -> str:
     return f"{budget.used_bytes:>9,} B of {budget.available_bytes:,}  ({parts})"
 
 
+def _is_interpreted(plan: Plan) -> bool:
+    """Whether a library runs the model, in an arena that has more than the tensors in it."""
+    return plan.engine.engine == "tflm"
+
+
 def _arena_facts(plan: Plan) -> str:
     """How much of the arena is used, and how that is known, where a library decides about it."""
     engine = plan.engine
-    if engine.library is None:
+    if not _is_interpreted(plan):
         return ""
     how = {"exact": "; exact", "measured": "; measured by an earlier run", "estimated": ""}[arena_source(plan)]
     return f"  ({engine.arena_bytes:,} used{how})"
