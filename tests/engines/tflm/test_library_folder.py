@@ -73,13 +73,23 @@ def test_a_folder_without_tflm_is_refused_with_what_was_looked_for(tmp_path):
     assert failure.where["looked for"] == f"{MICRO}/micro_interpreter.h, here, in src/ and one folder below"
 
 
+def test_a_folder_with_several_of_them_is_refused(tmp_path):
+    for name in ("a", "b"):
+        lay_out(tmp_path / name, TREE)
+    with pytest.raises(BuildError, match="the library's folder has several in it") as failure:
+        read_folder(tmp_path, "--tflm-lib")
+    assert failure.value.where["found"] == f"{tmp_path}/a\n{tmp_path}/b"
+
+
 def test_a_clone_without_its_downloads_is_refused_with_the_headers_that_it_lacks(tmp_path):
     failure = refused(lay_out(tmp_path, CORE | {"third_party/flatbuffers/BUILD": ""}))
     assert failure.summary == (
         "the TensorFlow Lite Micro library is not complete: flatbuffers/flatbuffers.h, fixedpoint/fixedpoint.h and "
         "ruy/profiler/instrumentation.h not found"
     )
-    assert failure.where["looked in"] == f"{tmp_path}/third_party\n{tmp_path}"
+    assert failure.where["looked in"] == (
+        f"{tmp_path}/third_party\n{tmp_path}/{MICRO}/tools/make/downloads\n{tmp_path}"
+    )
 
 
 def test_the_fft_is_needed_only_by_the_ops_for_audio(tmp_path):

@@ -71,16 +71,7 @@ def read_folder(folder: Path, origin: str) -> TflmFolder | OpaqueFolder:
         BuildError: There is no such folder, TFLM is not in it, or something is missing that it cannot be built without.
     """
     where = {"library": str(folder), "named by": origin}
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise BuildError(f"the TensorFlow Lite Micro library {what}", where=where, hint=WAYS_TO_A_FOLDER)
-    root = next((place for place in _roots(folder) if (place / _MARK).is_file()), None)
-    if root is None:
-        raise BuildError(
-            "there is no TensorFlow Lite Micro in the library's folder",
-            where={**where, "looked for": f"{_MARK}, here, in src/ and one folder below"},
-            hint=WAYS_TO_A_FOLDER,
-        )
+    root = _root_of(folder, where)
     third_party = dict(_find_third_party(root, folder))
     kernels = tuple(_kernels(root, third_party))
     missing = [_HEADERS[package] for package in _required(root) if package not in third_party]
@@ -97,21 +88,40 @@ def read_folder(folder: Path, origin: str) -> TflmFolder | OpaqueFolder:
     return TflmFolder(folder=folder, root=root, third_party=third_party, kernels=kernels)
 
 
-def _roots(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield folder / "src"
-    yield from sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+def _root_of(folder: Path, where: dict[str, str]) -> Path:
+    """The folder with ``tensorflow/`` in it, or an error that says what was looked for."""
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise BuildError(f"the TensorFlow Lite Micro library {what}", where=where, hint=WAYS_TO_A_FOLDER)
+    roots = _roots(folder)
+    if not roots:
+        raise BuildError(
+            "there is no TensorFlow Lite Micro in the library's folder",
+            where={**where, "looked for": f"{_MARK}, here, in src/ and one folder below"},
+            hint=WAYS_TO_A_FOLDER,
+        )
+    if len(roots) > 1:
+        found = "\n".join(str(root) for root in roots)
+        raise BuildError("the library's folder has several in it", where={**where, "found": found}, hint="name one")
+    return roots[0]
+
+
+def _roots(folder: Path) -> list[Path]:
+    """The folders that have ``tensorflow/`` in them: this one, its src/, or else those right below."""
+    for place in (folder, folder / "src"):
+        if (place / _MARK).is_file():
+            return [place]
+    return [place for place in sorted(folder.iterdir()) if (place / _MARK).is_file()]
 
 
 def _bases(root: Path, folder: Path) -> list[Path]:
-    """Folders that have third-party packages in them, each in a folder of its own."""
-    places = (root / "third_party", root / _DOWNLOADS, folder / "third_party", root, folder)
-    return [place for place in dict.fromkeys(places) if place.is_dir()]
+    """Folders that may have third-party packages in them, each in a folder of its own."""
+    return list(dict.fromkeys([root / "third_party", root / _DOWNLOADS, folder / "third_party", root, folder]))
 
 
 def _find_third_party(root: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     for package, header in _HEADERS.items():
-        for base in _bases(root, folder):
+        for base in filter(Path.is_dir, _bases(root, folder)):
             places = [base / package, *sorted(place for place in base.iterdir() if place.is_dir())]
             found = next((found for place in places if (found := _package(package, place, header))), None)
             if found:
