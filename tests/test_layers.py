@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "pipeline": BELOW,
     "report": BELOW,
     "doctor": "verify build devices engines boards process files errors",
+    "running": "contact deployment link devices project plan progress errors",
     "lock": "deployment engines model files errors",
     "cost": "bench plan model",
     "deployment": "bench verify link devices image project plan engines",

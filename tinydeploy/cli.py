@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -53,6 +53,15 @@ class Outcome:
     text: "RenderableType"
     json: "dict[str, Json]"
     exit_code: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockOptions:
+    """The lock file, and what becomes of figures that differ from it."""
+
+    path: Path
+    update: bool
+    required: bool
 
 
 def main() -> NoReturn:
@@ -198,6 +207,34 @@ PROBE = click.option(
 )
 
 
+PORT = click.option(
+    "--port", metavar="PORT", help="The board's serial port; without it, the only one that is known to be the board's."
+)
+
+
+def with_lock(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb that deploys the lock file to compare with, as ``lock``."""
+
+    @click.option(
+        "--lock",
+        "path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("tinydeploy.lock"),
+        show_default=True,
+        metavar="FILE",
+        help="What boards reported: new figures are kept there, others compared with it.",
+    )
+    @click.option("--update-lock", "update", is_flag=True, help="Replace figures that moved.")
+    @click.option("--locked", "required", is_flag=True, help="Fail where figures moved or are missing; write nothing.")
+    @functools.wraps(function)
+    def command(*args: Any, path: Path, update: bool, required: bool, **options: Any) -> Outcome:  # noqa: ANN401 - click's
+        if update and required:
+            raise UsageError("--locked and --update-lock exclude each other")
+        return function(*args, lock=LockOptions(path=path, update=update, required=required), **options)
+
+    return command
+
+
 def with_settings(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Gives a verb the options about an engine, as ``settings``."""
 
@@ -320,9 +357,20 @@ def build(terminal: "Terminal", *, model: Path, target: "Target") -> Outcome:
 @verb
 @MODEL
 @on_target
+@PORT
 @SAMPLES
+@with_lock
 @click.option("--keep", is_flag=True, help="Leave a virtual board running, for: verify --port.")
-def flash(terminal: "Terminal", *, model: Path, target: "Target", samples: Path | None, keep: bool) -> Outcome:
+def flash(
+    terminal: "Terminal",
+    *,
+    model: Path,
+    target: "Target",
+    port: str | None,
+    samples: Path | None,
+    lock: LockOptions,
+    keep: bool,
+) -> Outcome:
     """Build, start on the board, and verify every output there.
 
     The reference is TensorFlow Lite Micro's own interpreter. Inputs are zeros, both extremes and noise; --samples adds
@@ -330,28 +378,42 @@ def flash(terminal: "Terminal", *, model: Path, target: "Target", samples: Path 
     """
     from tinydeploy import pipeline
 
-    return _outcome(pipeline.flash(model, target, samples=samples, keep=keep, progress=terminal))
+    target = replace(target, lock=lock.path)
+    return _outcome(pipeline.flash(model, target, port=port, samples=samples, keep=keep, progress=terminal), lock)
 
 
 @verb
 @MODEL
 @on_target
+@PORT
 @SAMPLES
-@click.option("--port", metavar="PORT", help="Where the board answers; without it, a virtual one is started.")
-def verify(terminal: "Terminal", *, model: Path, target: "Target", samples: Path | None, port: str | None) -> Outcome:
+@with_lock
+def verify(
+    terminal: "Terminal",
+    *,
+    model: Path,
+    target: "Target",
+    port: str | None,
+    samples: Path | None,
+    lock: LockOptions,
+) -> Outcome:
     """Verify a board that was flashed before.
 
-    The options must be those that it was flashed with: --buffers makes another firmware.
+    The options must be those that it was flashed with: --buffers makes another firmware. Without --port, a virtual
+    board is started anew.
     """
     from tinydeploy import pipeline
 
-    return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal))
+    target = replace(target, lock=lock.path)
+    return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal), lock)
 
 
 @verb
 @MODEL
 @on_target
+@PORT
 @SAMPLES
+@with_lock
 @click.option(
     "--inferences",
     type=click.IntRange(2, 100_000),
@@ -360,11 +422,23 @@ def verify(terminal: "Terminal", *, model: Path, target: "Target", samples: Path
     show_default=True,
     help="Inputs to stream in real time.",
 )
-def bench(terminal: "Terminal", *, model: Path, target: "Target", samples: Path | None, inferences: int) -> Outcome:
+def bench(
+    terminal: "Terminal",
+    *,
+    model: Path,
+    target: "Target",
+    port: str | None,
+    samples: Path | None,
+    lock: LockOptions,
+    inferences: int,
+) -> Outcome:
     """Measure each layer, and how transfer and computing overlap."""
     from tinydeploy import pipeline
 
-    return _outcome(pipeline.bench(model, target, samples=samples, inferences=inferences, progress=terminal))
+    target = replace(target, lock=lock.path)
+    return _outcome(
+        pipeline.bench(model, target, port=port, samples=samples, inferences=inferences, progress=terminal), lock
+    )
 
 
 @verb
@@ -378,9 +452,16 @@ def doctor(_terminal: "Terminal") -> Outcome:
     return Outcome(text=doctor_table(checks), json=doctor_json(checks), exit_code=5 if missing else 0)
 
 
-def _outcome(deployment: "Deployment") -> Outcome:
+def _outcome(deployment: "Deployment", lock: LockOptions) -> Outcome:
+    """The deployment beside the lock file. A firmware that looks for its smallest arena is none that is deployed."""
+    from tinydeploy.lock.check import check_lock
     from tinydeploy.report.deployment import deployment_json, deployment_text
 
+    check = None
+    if deployment.arena.reserved_bytes == deployment.plan.engine.arena_reserved_bytes:
+        check = check_lock(lock.path, deployment, update=lock.update, required=lock.required)
     return Outcome(
-        text=deployment_text(deployment), json=deployment_json(deployment), exit_code=0 if deployment.ok else 1
+        text=deployment_text(deployment, check),
+        json=deployment_json(deployment, check),
+        exit_code=0 if deployment.ok and (check is None or check.ok) else 1,
     )

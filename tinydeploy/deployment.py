@@ -17,22 +17,25 @@ from tinydeploy.verify.compare import Comparison
 class Target:
     """What a model is deployed to: a board by its id or file, an engine and its settings, the number of input buffers.
 
-    Without an ``engine``, it is `aot` on virtual boards and `tflm` on all others.
+    Without an ``engine``, it is `aot` on virtual boards and `tflm` on all others. ``lock`` is the file with what boards
+    reported before, if that is to count.
     """
 
     board: str
     engine: str | None = None
     buffers: int = 2
     settings: EngineSettings = field(default_factory=EngineSettings)
+    lock: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Build:
-    """What came out of `build`. ``seconds`` has the time of each stage."""
+    """What came out of `build`. ``folder`` is where it was built, ``seconds`` has the time of each stage."""
 
     model: Path
     plan: Plan
     project: FirmwareProject
+    folder: Path
     image: Image
     seconds: dict[str, float]
 

@@ -6,8 +6,8 @@ Every function here is a verb of the command line and does one stretch of that w
 what the one before it made, and nothing is decided after the Plan.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,23 +15,24 @@ from pathlib import Path
 from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
-from tinydeploy.contact import make_contact
 from tinydeploy.deployment import Build, Deployment, Target
-from tinydeploy.devices.emulator import VirtualBoard, run_virtual_board
-from tinydeploy.devices.ports import PortInfo, find_port
-from tinydeploy.devices.upload import upload
+from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES, default_engine
-from tinydeploy.engines.interface import EnginePlan, EngineSettings
+from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
 from tinydeploy.errors import UsageError
 from tinydeploy.files import cache_dir
+from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
+from tinydeploy.lock.entry import measured_arenas
+from tinydeploy.lock.file import read_lock
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.integer import require_integer
 from tinydeploy.model.reader import read_model
 from tinydeploy.plan import Plan, Replan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
+from tinydeploy.running import running, running_in_real_time, session_with
 from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
@@ -64,16 +65,14 @@ def inspect(
 
 def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
     """Writes the firmware project to the folder ``output``, which has to be new, empty or an earlier project's."""
-    plan, project = _generate(model, target, Stopwatch(progress))
+    plan, project = _generate(_read(model), target, Stopwatch(progress))
     write_project(project, output)
     return plan, project
 
 
 def build(model: Path, target: Target, *, progress: Progress = SILENT) -> Build:
     """Builds the firmware; a build of the same project is used again."""
-    watch = Stopwatch(progress)
-    plan, project = _generate(model, target, watch)
-    return _build(model, plan, project, watch)
+    return _build(model, _read(model), target, Stopwatch(progress))
 
 
 def flash(
@@ -91,13 +90,13 @@ def flash(
     virtual board goes on running afterwards.
     """
     watch = Stopwatch(progress)
-    plan, project = _generate(model, target, watch)
-    inputs = _samples(plan.graph, samples)
-    built = _build(model, plan, project, watch)
+    graph = _read(model)
+    inputs = _samples(graph, samples)
+    built = _settled(model, graph, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
-            device, session = stack.enter_context(_running(built, watch, port=port, keep=keep))
-        deployment = _verify(model, plan, session, inputs, watch)
+            device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
+        deployment = _verify(model, built.plan, session, inputs, watch)
     return replace(deployment, image=built.image, kept=device if keep else None)
 
 
@@ -116,11 +115,14 @@ def verify(
     if port is None and find_board(target.board).is_virtual:
         return flash(model, target, samples=samples, progress=progress)
     watch = Stopwatch(progress)
-    plan, project = _generate(model, target, watch)
-    inputs = _samples(plan.graph, samples)
+    graph = _read(model)
+    inputs = _samples(graph, samples)
+    plan, project = _generate(graph, target, watch)
     with ExitStack() as stack:
         with watch.stage("connect"):
-            session = stack.enter_context(_session(plan, project, find_port(plan.board, port)))
+            session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
+            if graph.is_stateful:
+                session.reset()  # what it has computed before is not what it starts with
         return _verify(model, plan, session, inputs, watch)
 
 
@@ -135,14 +137,14 @@ def bench(
 ) -> Deployment:
     """Does what `flash` does, then streams inputs through the board as fast as it takes them, in real time."""
     watch = Stopwatch(progress)
-    plan, project = _generate(model, target, watch)
-    inputs = _samples(plan.graph, samples)
-    built = _build(model, plan, project, watch)
+    graph = _read(model)
+    inputs = _samples(graph, samples)
+    built = _settled(model, graph, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
-            _, session = stack.enter_context(_running(built, watch, port=port))
-        deployment = _verify(model, plan, session, inputs, watch)
-    with watch.stage("stream"), _in_real_time(built, port) as session:
+            _, session = stack.enter_context(running(built, watch, port=port))
+        deployment = _verify(model, built.plan, session, inputs, watch)
+    with watch.stage("stream"), running_in_real_time(built, port=port) as session:
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
@@ -160,16 +162,24 @@ def _planner(graph: Graph, *, buffers: int, settings: EngineSettings) -> Replan:
     return lambda board, engine: make_plan(planner(engine)(board), board, buffers=buffers)
 
 
+def _known(graph: Graph, target: Target) -> EngineSettings:
+    """The settings, with what the lock file tells of the model's arena."""
+    if target.lock is None:
+        return target.settings
+    told = measured_arenas(read_lock(target.lock), graph.sha256)
+    return replace(target.settings, measured={**told, **target.settings.measured})
+
+
 def _read(model: Path) -> Graph:
     graph = read_model(model)
     require_integer(graph)
     return graph
 
 
-def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
+def _generate(graph: Graph, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
     board = find_board(target.board)
     with watch.stage("plan"):
-        plan_for = _planner(_read(model), buffers=target.buffers, settings=target.settings)
+        plan_for = _planner(graph, buffers=target.buffers, settings=_known(graph, target))
         plan = plan_for(board, target.engine or default_engine(board))
         require_fit(plan, plan_for)
     watch.planned(plan)
@@ -185,14 +195,28 @@ def _generate(model: Path, target: Target, watch: Stopwatch) -> tuple[Plan, Firm
     return plan, project
 
 
-def _build(model: Path, plan: Plan, project: FirmwareProject, watch: Stopwatch) -> Build:
+def _build(model: Path, graph: Graph, target: Target, watch: Stopwatch) -> Build:
+    plan, project = _generate(graph, target, watch)
+    folder = cache_dir("projects") / project.folder_name
     with watch.stage("build"):
-        image = build_project(project, _folder(project), on_line=watch.line)
-    return Build(model=model, plan=plan, project=project, image=image, seconds=watch.seconds)
+        image = build_project(project, folder, on_line=watch.line)
+    return Build(model=model, plan=plan, project=project, folder=folder, image=image, seconds=watch.seconds)
 
 
-def _folder(project: FirmwareProject) -> Path:
-    return cache_dir("projects") / project.folder_name
+def _settled(model: Path, graph: Graph, target: Target, watch: Stopwatch, *, port: str | None) -> Build:
+    """Builds. Where the arena's size is only estimated, the board is asked for it, and all is built again with that."""
+    built = _build(model, graph, target, watch)
+    engine = built.plan.engine
+    if engine.arena_estimated is None or target.settings.probe_arena:
+        return built
+    with watch.stage("measure"), running(built, watch, port=port) as (_, session):
+        arena = session.hello.arena
+    if arena.smallest_bytes is None:
+        raise ValueError(f"{built.plan.board.id} runs a firmware that has not looked for its smallest arena")
+    sizes = ArenaSizes(used_bytes=arena.used_bytes, needed_bytes=arena.smallest_bytes)
+    key = (built.plan.board.id, engine.library_identity, engine.kernels)
+    settings = replace(target.settings, measured={**target.settings.measured, key: sizes})
+    return _build(model, graph, replace(target, settings=settings), watch)
 
 
 def _samples(graph: Graph, path: Path | None) -> Samples:
@@ -201,56 +225,12 @@ def _samples(graph: Graph, path: Path | None) -> Samples:
     return samples if path is None else join_samples(samples, load_samples(path, graph))
 
 
-@contextmanager
-def _running(
-    built: Build, watch: Stopwatch, *, port: str | None, keep: bool = False
-) -> Iterator[tuple[VirtualBoard | None, Session]]:
-    """A board that runs what was built, and a session with it, while the block lasts. A real board is written to."""
-    board, project = built.plan.board, built.project
-    if board.is_virtual:
-        with _emulated(built, port, counted=True, keep=keep) as running:
-            yield running
-        return
-    there = find_port(board, port)
-    upload(project, _folder(project), there, on_line=watch.line)
-    with _session(built.plan, project, there, flashed=True) as session:
-        yield None, session
-
-
-@contextmanager
-def _in_real_time(built: Build, port: str | None) -> Iterator[Session]:
-    """A session with a board whose time is not that of counted instructions: a real one runs the firmware already."""
-    if built.plan.board.is_virtual:
-        with _emulated(built, port, counted=False) as (_, session):
-            yield session
-        return
-    with _session(built.plan, built.project, find_port(built.plan.board, port)) as session:
-        yield session
-
-
-@contextmanager
-def _emulated(
-    built: Build, port: str | None, *, counted: bool, keep: bool = False
-) -> Iterator[tuple[VirtualBoard, Session]]:
-    board = built.plan.board
-    if port is not None:
-        raise UsageError(
-            f"{board.id} is a virtual board, which is started anew and has no port before",
-            hint="leave out --port; one that runs already is verified with: tinydeploy verify",
-        )
-    with (
-        run_virtual_board(board, built.image.elf, count_instructions=counted, keep=keep) as device,
-        _session(built.plan, built.project, PortInfo(name=device.port)) as session,
-    ):
-        yield device, session
-
-
-@contextmanager
-def _session(plan: Plan, project: FirmwareProject, port: PortInfo, *, flashed: bool = False) -> Iterator[Session]:
-    """A session with exactly this firmware."""
-    with make_contact(plan.board, port, flashed=flashed) as session:
-        session.expect(project.build_id, plan.graph.sha256)
-        yield session
+def _arena(plan: Plan, session: Session) -> Arena:
+    """The board's account, and what it said of the smallest arena before that firmware was built."""
+    arena, measured = session.hello.arena, plan.engine.arena_measured
+    if measured is None or arena.smallest_bytes is not None:
+        return arena
+    return replace(arena, smallest_bytes=measured.needed_bytes)
 
 
 def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: Stopwatch) -> Deployment:
@@ -272,7 +252,7 @@ def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: 
         comparison=comparison,
         latency=latency,
         streaming=None,
-        arena=session.hello.arena,
+        arena=_arena(plan, session),
         stack_bytes=session.stats().stack_bytes,
         kept=None,
         notes=samples.notes,

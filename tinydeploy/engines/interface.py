@@ -59,6 +59,14 @@ class Peak:
     tensors: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArenaSizes:
+    """What a board said of a model's arena, in bytes: used, and the smallest with which it starts."""
+
+    used_bytes: int
+    needed_bytes: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EnginePlan:
     """What an engine decided about a graph.
@@ -66,7 +74,7 @@ class EnginePlan:
     Memory is in bytes. ``arena_bytes`` is what the engine will say on the device that it uses, and includes
     ``scratch_bytes``, the working memory of kernels at the peak; ``arena_reserved_bytes`` is the array that it needs in
     order to start. Where ``arena_estimated`` says why, both are only near, and the first run on a board settles them;
-    where ``arena_measured``, an earlier run has done so (`EngineSettings.measured`). ``lower_bound_bytes`` is what no
+    ``arena_measured`` is what an earlier run has found (`EngineSettings.measured`). ``lower_bound_bytes`` is what no
     placement can go below; ``layer_arena_bytes`` is what is alive while each op runs. ``constant_bytes`` is the model's
     share of the flash, of which ``layer_constant_bytes`` is each op's. ``code_bytes`` estimates the firmware's code
     with the kernels used. ``library`` names the third-party code that runs the model, and its version, and never a
@@ -92,15 +100,7 @@ class EnginePlan:
     code_bytes: int
     generate: Callable[[], ModelCode]
     library_identity: str | None = None
-    arena_measured: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArenaSizes:
-    """What a board said of a model's arena, in bytes: used, and the smallest with which it starts."""
-
-    used_bytes: int
-    needed_bytes: int
+    arena_measured: ArenaSizes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ class _Arena:
     used_bytes: int
     reserved_bytes: int
     estimated: str | None
-    measured: bool
+    measured: ArenaSizes | None
 
 
 def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
@@ -109,7 +109,7 @@ def _arena(
         used_bytes=best.used_bytes,
         reserved_bytes=align(settings.arena_bytes or best.needed_bytes),
         estimated=estimated,
-        measured=told is not None,
+        measured=told,
     )
 
 
