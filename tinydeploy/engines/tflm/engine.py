@@ -9,6 +9,7 @@ from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings,
 from tinydeploy.engines.tflm.code_size import code_bytes
 from tinydeploy.engines.tflm.emit import model_code
 from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default_kernels, resolve_library
+from tinydeploy.engines.tflm.library_kernels import with_kernels_of
 from tinydeploy.engines.tflm.resolver import resolve_ops
 from tinydeploy.engines.tflm.supported import check_ops
 from tinydeploy.errors import BuildError
@@ -151,14 +152,12 @@ def _generate(
     reserved_bytes = arena.reserved_bytes
     if probe and settings.arena_bytes is None:
         reserved_bytes = _room_to_probe(graph, board, arena)
-    int8_kernels = library.kernel_set == "cmsis_nn" and library.version is not None
-    return model_code(
-        graph,
-        ops=resolve_ops(graph) if int8_kernels else resolve_ops(graph, frozenset()),
-        arena_bytes=reserved_bytes,
-        probe=probe,
-        library=library.project,
-    )
+    int8_only = library.registrations if library.kernel_set == "cmsis_nn" else None
+    ops = resolve_ops(graph, int8_only or frozenset())
+    project = library.project
+    if library.is_ours:
+        project = with_kernels_of(project, [op.call for op in ops])
+    return model_code(graph, ops=ops, arena_bytes=reserved_bytes, probe=probe, library=project)
 
 
 def _room_to_probe(graph: Graph, board: Board, arena: _Arena) -> int:

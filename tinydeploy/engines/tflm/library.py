@@ -27,7 +27,7 @@ _DEFINES = ("-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_DISABLE_X86_NEON", "-DKERNELS_
 
 # How a library is compiled whose manifest is ours. PlatformIO puts these behind the platform's own flags, so that the
 # optimisation here is the one that counts: kernels are what a model's time goes to. The warnings are upstream's.
-_COMPILED = ("-w", "-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_COMPILED = ("-w", "-g0", "-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 _OPTIMISATION: Mapping[KernelSet, str] = {"reference": "-O2", "cmsis_nn": "-O3"}
 
 _COMPONENT = re.compile(r"([a-z0-9_.-]+/[a-z0-9_.-]+)==(\d+\.\d+\.\d+([-~+][0-9a-z.]+)?)", re.IGNORECASE)
@@ -56,6 +56,11 @@ class TflmLibrary:
     add_methods: frozenset[str] | None = field(repr=False)
     registrations: frozenset[str] | None = field(repr=False)
     project: ProjectLibrary = field(repr=False)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its sources were chosen and its manifest written here."""
+        return self.kernel_set is not None and bool(self.project.files)
 
 
 def resolve_library(board: Board, settings: EngineSettings) -> TflmLibrary:
