@@ -19,6 +19,7 @@ def parsed(text: str, folder: Path) -> Path | RemoteSpec:
         "https://github.com/owner/name.git",
         "https://github.com/owner/name#v1.2.3",
         "git+https://example.com/name.git#0123abc",
+        "git+file:///srv/git/name.git",
         "git@example.com:owner/name.git",
         "https://example.com/archive/tflm-1.0.zip",
     ],

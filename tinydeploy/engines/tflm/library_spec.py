@@ -8,7 +8,7 @@ from pathlib import Path
 from tinydeploy.errors import UsageError
 
 _REGISTRY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.+-]+@\d+\.\d+(\.\d+)?([-+][0-9A-Za-z.+-]+)?")
-_URL = re.compile(r"([a-z]+\+)?[a-z]+://[A-Za-z0-9][A-Za-z0-9@:/._~+#?&=-]*|git@[A-Za-z0-9@:/._~+#-]+")
+_URL = re.compile(r"([a-z]+\+)?[a-z]+://[A-Za-z0-9/][A-Za-z0-9@:/._~+#?&=-]*|git@[A-Za-z0-9@:/._~+#-]+")
 _LOCAL = re.compile(r"(?:file|symlink)://(.*)")
 
 
