@@ -11,7 +11,7 @@ from deployments import plan_of, tflm_plan
 from tflite_builder import ModelBuilder
 
 from tinydeploy.bench import Latency
-from tinydeploy.boards import find_board
+from tinydeploy.boards import CORES, find_board
 from tinydeploy.cost.layers import layer_costs
 from tinydeploy.cost.usual import usual_per_mac
 from tinydeploy.model.macs import graph_macs
@@ -102,6 +102,12 @@ def test_a_real_board_is_compared_in_cycles(kws):
     assert (layers[2].cost, layers[2].unit) == (us[2], "cycles")
     assert layers[2].per_mac == pytest.approx(3.13, abs=0.01)
     assert layers[2].times_usual == pytest.approx(0.96, abs=0.01)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_core_that_a_board_can_have_is_known_in_cycles(core, kws):
+    graph = tflm_plan(kws).graph
+    assert 0.2 < usual_per_mac(core, graph, graph.ops[2], "cycles") < 15
 
 
 def test_a_core_that_nobody_has_measured_is_not_compared(kws):

@@ -137,6 +137,23 @@ def test_noise_does_not_change_the_file(deployment, path):
     assert path.read_bytes() == before
 
 
+def test_a_file_that_has_the_figures_is_not_written_again(deployment, path):
+    check_lock(path, deployment)
+    path.write_text("# somebody's own words\n" + path.read_text())
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    before = path.read_text()
+    assert check_lock(path, deployment, update=True).status == "same"
+    path.parent.chmod(0o755)
+    assert path.read_text() == before
+
+
+def test_an_update_replaces_only_what_moved(deployment, path):
+    check_lock(path, deployment)
+    check_lock(path, replace(moved_to(deployment, 22_900), stack_bytes=420), update=True)
+    assert read_lock(path).entries == (replace(entry_of(deployment), arena_bytes=22_900),)
+
+
 def test_only_an_arena_that_was_tried_is_a_measured_one(deployment):
     tried = replace(deployment, arena=Arena(used_bytes=22_820, reserved_bytes=22_832, smallest_bytes=22_832))
     sha256 = deployment.plan.graph.sha256

@@ -9,12 +9,14 @@ from deployments import deployment_of, plan_of, tflm_plan, write_model
 from rich.console import Console
 
 from tinydeploy.bench import Latency, Streaming
+from tinydeploy.engines.interface import ArenaSizes
 from tinydeploy.link.hello import Arena
 from tinydeploy.lock.check import Drift, LockCheck
 from tinydeploy.report.deployment import deployment_json, deployment_text
 from tinydeploy.report.lock import lock_json, lock_text
 from tinydeploy.report.plan import inspection_json, inspection_text, plan_text
 
+MEASURED = ArenaSizes(used_bytes=22_820, needed_bytes=22_832)
 LOCK = Path("tinydeploy.lock")
 LIBRARY = "tflite-micro 90b983c2b (cmsis_nn kernels)"
 MOVED = (
@@ -55,7 +57,7 @@ def test_a_plan_of_the_aot_engine_is_as_it_always_was(model):
     [
         ({}, "  arena       22,832 B  (22,820 used; exact)"),
         (
-            {"arena_measured": True},
+            {"arena_measured": MEASURED},
             "  arena       22,832 B  (22,820 used; measured by an earlier run)",
         ),
         (
@@ -83,7 +85,7 @@ def test_inspect_says_what_runs_the_model_on_each_board(model):
     plans = [
         tflm_plan(model, "qemu-cortex-m4", library=LIBRARY),
         tflm_plan(model, "netduinoplus2", library="Other 2.0", arena_estimated="its sizes are not known"),
-        tflm_plan(model, "microbit", library=LIBRARY, arena_measured=True),
+        tflm_plan(model, "microbit", library=LIBRARY, arena_measured=MEASURED),
         plan_of(model, "qemu-cortex-m3"),
     ]
     lines = shown(inspection_text(plans))
@@ -103,7 +105,7 @@ def test_inspect_says_what_runs_the_model_on_each_board(model):
 
 
 def test_inspect_as_json_has_the_library_and_where_the_arenas_size_is_from(model):
-    plans = [tflm_plan(model), tflm_plan(model, arena_estimated="why"), tflm_plan(model, arena_measured=True)]
+    plans = [tflm_plan(model), tflm_plan(model, arena_estimated="why"), tflm_plan(model, arena_measured=MEASURED)]
     boards = inspection_json(model, plans)["boards"]
     assert [board["arena_source"] for board in boards] == ["exact", "estimated", "measured"]
     assert (boards[0]["arena_bytes"], boards[0]["arena_reserved_bytes"]) == (22_820, 22_832)

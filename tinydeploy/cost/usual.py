@@ -72,7 +72,7 @@ _ESP32C3 = _row(*[_Cost(9.5, 0)] * 4)
 _CYCLES: Mapping[str, _Row] = {
     "xtensa-lx7": _ESP32S3,
     "xtensa-lx6": _ESP32,
-    "riscv32": _ESP32C3,
+    "rv32imc": _ESP32C3,
 }
 
 _CYCLES_PER_INSTRUCTION = {"cortex-m7": 1.0}

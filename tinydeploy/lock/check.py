@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tinydeploy.deployment import Deployment
 from tinydeploy.files import locked
@@ -119,8 +119,7 @@ def check_lock(path: Path, deployment: Deployment, *, update: bool = False, requ
 
     An entry that is not there is made, and one that misses a figure gets it. Figures that moved are replaced with
     ``update`` only; those that did not stay as they are, so that no run changes the file by noise. Nothing is written
-    with ``required``, nor of a deployment whose outputs are not as expected.
-    Other processes that do the same wait.
+    with ``required``, nor of a deployment whose outputs are not as expected. Other processes that do the same wait.
 
     Raises:
         UsageError: The file is damaged or of a newer version, or cannot be written.
@@ -132,9 +131,16 @@ def check_lock(path: Path, deployment: Deployment, *, update: bool = False, requ
         if required or not deployment.ok or (check.status == "moved" and not update):
             return check
         known = lock.entry(entry.key)
-        kept = known.completed_by(entry) if known and check.status == "same" else entry
-        write_lock(path, lock.with_entry(kept))
+        changed = lock.with_entry(_moved(known, check.moved).completed_by(entry) if known else entry)
+        if changed != lock:
+            write_lock(path, changed)
         return replace(check, status=_WRITTEN[check.status])
+
+
+def _moved(entry: LockEntry, moved: tuple[Drift, ...]) -> LockEntry:
+    """The entry, in which only the figures that moved are new."""
+    changes: dict[str, Any] = {figure.figure: figure.now for figure in moved}
+    return replace(entry, **changes)
 
 
 def _with_other_library(lock: Lock, entry: LockEntry) -> LockEntry | None:

@@ -37,7 +37,7 @@ class _InvalidEntryError(Exception):
 
 
 def read_lock(path: Path) -> Lock:
-    """Reads the lock file; where there is none, a lock without entries.
+    """Reads the lock file; where there is none, or nothing in it, a lock without entries.
 
     Nothing in it is overlooked: what is not understood is an error, so that writing the file again loses nothing.
 
@@ -54,18 +54,16 @@ def read_lock(path: Path) -> Lock:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise _unusable(path, "is damaged: not UTF-8", line=line) from error
-    return _lock_from(path, text)
+    return _lock_from(path, text) if text.strip() else Lock()
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Writes the lock file, whole or not at all, unless it is what is there already.
+    """Writes the lock file, whole or not at all.
 
     Raises:
         UsageError: The place cannot be written to.
     """
-    content = lock_text(lock).encode()
-    if not path.is_file() or path.read_bytes() != content:
-        write_file(path, content)
+    write_file(path, lock_text(lock).encode())
 
 
 def lock_text(lock: Lock) -> str:
