@@ -46,7 +46,9 @@ class TflmArena:
 
     ``used_bytes`` is what MicroInterpreter::arena_used_bytes() returns: ``activation_bytes`` at the head, scratch
     included, and ``persistent_bytes`` at the tail. ``needed_bytes`` is the smallest size, a multiple of 16, of an
-    array aligned to 16 in which AllocateTensors() succeeds.
+    array aligned to 16 in which AllocateTensors() succeeds and does so undamaged: the library does not check that what
+    a kernel keeps lies clear of the temporaries that its Prepare still reads, so that a few models are "allocated" in
+    a little less.
 
     ``live_bytes`` is what is alive in the head while each op runs, ``peak_op`` the op with the most, ``peak_tensors``
     the tensors alive then, ``scratch_bytes`` the working memory then. ``live_bound_bytes`` is the least that any

@@ -1,6 +1,7 @@
 """What TensorFlow Lite Micro reads in a .tflite file beyond the `Graph`: facts that only its arena depends on."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,8 +40,9 @@ class TflmFile:
             return 0 if table is None else int(getattr(table, field)())
 
 
+@lru_cache(maxsize=4)
 def read_tflm_file(graph: Graph) -> TflmFile:
-    """Reads the graph's file once more.
+    """Reads the graph's file once more; for one graph once, for however many boards it is planned.
 
     Raises:
         ModelError: The offline plan is not one for this graph; TensorFlow Lite Micro would refuse it.
