@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 
-from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
+from SCons.Script import AlwaysBuild, Default, DefaultEnvironment, Import
 
 env = DefaultEnvironment()
 board = env.BoardConfig()
@@ -75,11 +75,18 @@ env.Append(
 kernels = env.Clone()
 kernels["CCFLAGS"] = ["-O2" if flag == "-Os" else flag for flag in env["CCFLAGS"]]
 
+adapter = env.Clone()
+
 for part in parts:
-    builder = kernels if part == "kernels" else env
+    builder = {"kernels": kernels, "tflm": adapter}.get(part, env)
     builder.BuildSources(os.path.join("$BUILD_DIR", "firmware", part), os.path.join(firmware, part))
 
 program = env.BuildProgram()
+
+# Only now is it known where the project's libraries have their headers, whose warnings are not ours.
+Import("projenv")
+adapter.Append(CCFLAGS=[("-isystem", folder) for folder in projenv["CPPPATH"] if folder not in env["CPPPATH"]])
+
 env.Depends(program, env.File(os.path.join("$PROJECT_DIR", "linker.ld")))
 Default(program)
 
