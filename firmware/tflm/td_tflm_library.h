@@ -4,6 +4,11 @@
 
 #pragma GCC system_header
 
+/* As in the library's own sources, so that inline functions are the same ones. */
+#ifndef NDEBUG
+#define NDEBUG
+#endif
+
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
