@@ -80,6 +80,15 @@ def test_an_unknown_op_a_second_graph_and_an_undefined_size_are_each_a_reason_fo
     assert plan_tflm_arena(graph, REFERENCE).used_bytes > 0
 
 
+def test_an_op_without_the_tensors_that_its_kernel_wants_is_a_reason_for_doubt_not_a_crash():
+    builder = ModelBuilder()
+    x, y = builder.tensor((1, 4), scale=0.5), builder.tensor((1, 4), scale=0.5)
+    builder.op("MIRROR_PAD", [-1, x], [y])
+    graph = parse_model(builder.finish(inputs=[x], outputs=[y]), name="odd.tflite")
+    assert uncovered(graph, REFERENCE) == ("op 0 MIRROR_PAD: its tensors are not those that its kernel expects",)
+    assert plan_tflm_arena(graph, REFERENCE).needed_bytes > 0
+
+
 def chain_with_plan(words):
     """Two ops on 100 bytes each, and a memory plan in the file."""
     builder = ModelBuilder()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tinydeploy.memory.planner import ALIGNMENT, Buffer
 from tinydeploy.memory.tflm_file import ONLINE, TflmFile, read_tflm_file
 from tinydeploy.memory.tflm_greedy import greedy_offsets
-from tinydeploy.memory.tflm_sizes import Area, Call, CoreSizes, TflmSizes, tensor_parts
+from tinydeploy.memory.tflm_sizes import Area, Call, CoreSizes, Kernel, Request, TflmSizes, tensor_parts
 from tinydeploy.model.graph import Graph, Op
 
 
@@ -91,7 +91,7 @@ def uncovered(graph: Graph, sizes: TflmSizes) -> tuple[str, ...]:
         kernel = sizes.table.get(op.kind)
         if kernel is None:
             reasons.append(f"{op}: what its kernel allocates is not known")
-        elif kernel.doubt and (doubt := kernel.doubt(Call(file=file, op=op, core=sizes.core))):
+        elif doubt := kernel.doubt(Call(file=file, op=op, core=sizes.core)):
             reasons.append(f"{op}: {doubt}")
     return tuple(reasons)
 
@@ -155,9 +155,7 @@ def _prepare(run: _Run, file: TflmFile, sizes: TflmSizes) -> list[_Scratch]:
     """The ops' Prepare; the scratch buffers that they ask for."""
     requested: list[_Scratch] = []
     for op in file.graph.ops:
-        call = Call(file=file, op=op, core=sizes.core)
-        kernel = sizes.table.get(op.kind)
-        for request in kernel.requests(call) if kernel else call.tensors("i* o*"):
+        for request in _requests(Call(file=file, op=op, core=sizes.core), sizes.table.get(op.kind)):
             if request.area is Area.PERSISTENT:
                 run.keep(f"memory of {op}", request.nbytes, ALIGNMENT)
             elif request.area is Area.TEMPORARY:
@@ -166,6 +164,14 @@ def _prepare(run: _Run, file: TflmFile, sizes: TflmSizes) -> list[_Scratch]:
                 requested.append(_Scratch(op=op, nbytes=request.nbytes))
         run.set_head(sizes.core.scratch_buffer_request * (len(requested) + sizes.core.scratch_requests_per_op))
     return requested
+
+
+def _requests(call: Call, kernel: Kernel | None) -> list[Request]:
+    """What the op's kernel asks for; where that is not known, what any kernel does: look at the tensors."""
+    try:
+        return list(kernel.requests(call) if kernel else call.tensors("i* o*"))
+    except IndexError:
+        return list(call.tensors("i* o*"))
 
 
 def _plan(run: _Run, file: TflmFile, core: CoreSizes, requested: Sequence[_Scratch]) -> tuple[PlannedBuffer, ...]:

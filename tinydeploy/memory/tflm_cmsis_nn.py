@@ -38,14 +38,14 @@ def cmsis_nn(instructions: Instructions, optimized_for: OptimizedFor = Optimized
         "CONV_2D": _own("CONV_2D", "conv.cc", "OpData", 60, rule.conv),
         "DEPTHWISE_CONV_2D": replace(
             _own("DEPTHWISE_CONV_2D", "depthwise_conv.cc", "OpData", 60, rule.depthwise_conv),
-            doubt=rule.depthwise_doubt,
+            unsure=rule.depthwise_doubt,
         ),
         "FULLY_CONNECTED": _own("FULLY_CONNECTED", "fully_connected.cc", "OpData", 72, rule.fully_connected),
         "MAX_POOL_2D": _own("MAX_POOL_2D", "pooling.cc", "OpData", 36, "i0 o0"),
         "SOFTMAX": _own("SOFTMAX", "softmax.cc", "CMSISNNSoftmaxParams", 64, rules.softmax),
         "SVDF": replace(
             _own("SVDF", "svdf.cc", "CmsisNnOpDataSvdf", 44 if optimized_for is OptimizedFor.SIZE else 40, rule.svdf),
-            doubt=rule.svdf_doubt,
+            unsure=rule.svdf_doubt,
         ),
         "TRANSPOSE_CONV": _own("TRANSPOSE_CONV", "transpose_conv.cc", "OpData", 76, rule.transpose_conv),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": _own(

@@ -67,8 +67,12 @@ class Call:
     core: CoreSizes
 
     def input(self, position: int) -> Tensor:
-        """The tensor at an input position that every model has which TensorFlow Lite Micro accepts."""
-        return self.file.graph.tensors[self.op.inputs[position]]
+        """The tensor at an input position that every op has which the kernel accepts.
+
+        Raises:
+            IndexError: This op has none there.
+        """
+        return self.file.graph.tensors[self._input_index(position)]
 
     def has_input(self, position: int) -> bool:
         """Whether the optional input is there."""
@@ -80,7 +84,12 @@ class Call:
 
     def scales(self, position: int) -> int:
         """The number of scales of the tensor at an input position."""
-        return self.file.scales[self.op.inputs[position]]
+        return self.file.scales[self._input_index(position)]
+
+    def _input_index(self, position: int) -> int:
+        if not self.has_input(position):
+            raise IndexError(position)
+        return self.op.inputs[position]
 
     def option(self, field: str) -> int:
         """A field of the op's options; see `TflmFile.option`."""
@@ -133,7 +142,7 @@ class Kernel:
     ``params`` is size and alignment of the op's TfLite*Params (core/c/builtin_op_data.h) where the op's parser
     (core/api/flatbuffer_conversions.cc) makes one. ``data`` is the size of what its Init allocates, of type
     ``data_type`` in ``source`` below micro/kernels; None where there is no Init. ``prepare`` is the rule of its
-    Prepare, or the positions of the tensors that it looks at where that is all; see `Call.tensors`. ``doubt`` says why
+    Prepare, or the positions of the tensors that it looks at where that is all; see `Call.tensors`. ``unsure`` says why
     a call cannot be computed; empty where it can.
     """
 
@@ -142,11 +151,24 @@ class Kernel:
     data_type: str = ""
     data: int | None = None
     prepare: Prepare | str = ""
-    doubt: Callable[[Call], str] | None = None
+    unsure: Callable[[Call], str] | None = None
 
     def requests(self, call: Call) -> Iterator[Request]:
-        """What its Prepare asks for, in its order."""
+        """What its Prepare asks for, in its order.
+
+        Raises:
+            IndexError: The op lacks tensors or dimensions without which the kernel refuses it.
+        """
         return call.tensors(self.prepare) if isinstance(self.prepare, str) else self.prepare(call)
+
+    def doubt(self, call: Call) -> str:
+        """Why what it asks for is not known; empty where it is."""
+        try:
+            for _ in self.requests(call):
+                pass
+            return self.unsure(call) if self.unsure else ""
+        except IndexError:
+            return "its tensors are not those that its kernel expects"
 
 
 @dataclass(frozen=True, kw_only=True)
