@@ -1,4 +1,4 @@
-"""A tiny model through the real engine: the project that tests/golden/ keeps."""
+"""A tiny model through the real engines: the projects that tests/golden/ keeps."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import numpy as np
 from tflite_builder import ModelBuilder
 
 from tinydeploy.boards import find_board
-from tinydeploy.engines.aot.engine import plan_aot
+from tinydeploy.engines import ENGINES
+from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.model.reader import parse_model
 from tinydeploy.project import FirmwareProject, render_project
 
@@ -39,16 +40,17 @@ def tiny_model() -> bytes:
     return builder.finish(inputs=[image], outputs=[classes])
 
 
-def golden_project(*, name: str = NAME) -> FirmwareProject:
+def golden_project(*, board: str = BOARD, engine: str = "aot", name: str = NAME) -> FirmwareProject:
     """The model's firmware, with a SHA-256 of its own: the file's bytes depend on the version of flatbuffers."""
     graph = replace(parse_model(tiny_model(), name=name), sha256=bytes(range(0xA0, 0xC0)).hex())
+    target = find_board(board)
     return render_project(
-        code=plan_aot(graph).generate(),
-        board=find_board(BOARD),
+        code=ENGINES[engine].planner(graph, EngineSettings())(target).generate(),
+        board=target,
         buffers=2,
         model_name=graph.name,
         model_sha256=graph.sha256,
-        engine="aot",
+        engine=engine,
     )
 
 

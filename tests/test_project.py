@@ -1,4 +1,4 @@
-"""Generated projects. tests/golden/project is one of them, as far as it is generated; FILES lists all that it has.
+"""Generated projects. tests/golden/ has some of them, as far as they are generated; FILES lists all that one has.
 
 After an intended change: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at git diff.
 """
@@ -19,53 +19,72 @@ from tinydeploy.errors import UsageError
 from tinydeploy.files import LISTING, data_dir, tree_digest, write_file
 from tinydeploy.project import render_project, write_project
 
-GOLDEN = Path(__file__).parent / "golden" / "project"
+GOLDEN = Path(__file__).parent / "golden"
+# One without a framework, one for Arduino with a library of PlatformIO's, one for ESP-IDF with a component.
+KEPT = [("qemu-cortex-m4", "aot"), ("nano33ble", "tflm"), ("esp32s3-idf", "tflm")]
 STALE = "if that is intended: TINYDEPLOY_WRITE_GOLDEN=1 pytest tests/test_project.py, then look at git diff"
 CONFIG = PurePosixPath("include/td_config.h")
 BUILD_ID = re.compile(rb"TD_BUILD_ID_INIT \{.*\}")
-
+MODEL_DATA = (PurePosixPath("src/model_data.cc"), PurePosixPath("src/model_data.h"))
 
 # Where in the project: of what it is a copy.
-COPIED = {"platforms/tinydeploy": ("firmware", "platform"), "firmware": ("firmware",), ".": ("templates", "project")}
+COPIED = (
+    ("platforms/tinydeploy", ("firmware", "platform")),
+    ("firmware", ("firmware",)),
+    *((".", ("templates", kind)) for kind in ("project", "bare_metal", "arduino", "espidf")),
+)
 
 
-def origin(path: PurePosixPath) -> Path | None:
-    """The file that a file of a project is a copy of; None for a generated one."""
+def origins(path: PurePosixPath) -> list[Path]:
+    """The files that a file of a project may be a copy of; none for a generated one."""
     name = "gitignore" if path.name == ".gitignore" else path.name
-    for place, (top, *below) in COPIED.items():
-        if path.is_relative_to(place):
-            file = data_dir(top).joinpath(*below, path.relative_to(place).with_name(name))
-            if file.is_file():
-                return file
-    return None
+    places = (
+        data_dir(top).joinpath(*below, path.relative_to(place).with_name(name))
+        for place, (top, *below) in COPIED
+        if path.is_relative_to(place)
+    )
+    return [file for file in places if file.is_file()]
 
 
-def golden_content() -> dict[PurePosixPath, bytes]:
-    """What is generated, without the build id, which changes with every byte of the firmware; and a list of all."""
-    files = golden_project().files
-    content = {path: data for path, data in files.items() if origin(path) is None}
+def golden_content(board: str, engine: str) -> dict[PurePosixPath, bytes]:
+    """What is generated, without what changes with every byte of the firmware or of the model; and a list of all."""
+    files = golden_project(board=board, engine=engine).files
+    content = {path: data for path, data in files.items() if not origins(path) and path not in MODEL_DATA}
     content[CONFIG] = BUILD_ID.sub(b"TD_BUILD_ID_INIT {0}", content[CONFIG])
     content[PurePosixPath("FILES")] = "".join(f"{path}\n" for path in sorted(files)).encode()
     return content
 
 
-def test_a_generated_project_is_what_it_was():
-    content = golden_content()
+@pytest.fixture
+def no_settings(monkeypatch, tmp_path):
+    """Boards are built with the libraries that their files name."""
+    monkeypatch.delenv("TINYDEPLOY_TFLM_LIB", raising=False)
+    monkeypatch.delenv("TINYDEPLOY_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize(("board", "engine"), KEPT)
+def test_a_generated_project_is_what_it_was(board, engine):
+    content = golden_content(board, engine)
+    golden = GOLDEN / f"{board}-{engine}"
     if os.environ.get("TINYDEPLOY_WRITE_GOLDEN"):
-        shutil.rmtree(GOLDEN, ignore_errors=True)
+        shutil.rmtree(golden, ignore_errors=True)
         for path, data in content.items():
-            write_file(GOLDEN / path, data)
-    there = {PurePosixPath(p.relative_to(GOLDEN).as_posix()): p for p in GOLDEN.rglob("*") if p.is_file()}
+            write_file(golden / path, data)
+    there = {PurePosixPath(p.relative_to(golden).as_posix()): p for p in golden.rglob("*") if p.is_file()}
     assert sorted(there) == sorted(content), STALE
     for path, data in content.items():
         assert there[path].read_text(encoding="utf-8") == data.decode(), f"{path} has changed; {STALE}"
 
 
-def test_what_is_not_generated_is_copied_as_it_is():
-    copies = {path: file for path in golden_project().files if (file := origin(path))}
-    assert len(copies) > 30
-    for path, file in copies.items():
-        assert golden_project().files[path] == file.read_bytes(), path
+@pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize(("board", "engine"), KEPT)
+def test_what_is_not_generated_is_copied_as_it_is(board, engine):
+    files = golden_project(board=board, engine=engine).files
+    copies = {path: [file.read_bytes() for file in origins(path)] for path in files}
+    assert sum(map(bool, copies.values())) > 20
+    assert {path for path, contents in copies.items() if contents and files[path] not in contents} == set()
 
 
 @pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
@@ -123,7 +142,8 @@ def test_a_project_has_the_headers_that_its_kernels_include_and_no_others():
 
 def test_a_project_has_the_port_of_its_board_only():
     for board in load_boards():
-        ports = {p for p in stub_project(board).files if p.is_relative_to("firmware/ports") and p.suffix == ".c"}
+        files = stub_project(board).files
+        ports = {p for p in files if p.is_relative_to("firmware/ports") and p.suffix in (".c", ".cpp")}
         assert ports == {PurePosixPath("firmware/ports", source) for source in board.port.sources}
 
 
@@ -144,7 +164,7 @@ def test_a_project_says_how_to_verify_it_also_on_a_board_of_ones_own(tmp_path):
     mine.write_bytes((data_dir("boards") / "microbit.toml").read_bytes())
     for name, board in (("mine.toml", find_board(str(mine))), ("microbit", find_board("microbit"))):
         readme = stub_project(board).files[PurePosixPath("README.md")]
-        assert f"tinydeploy verify copy.tflite --board {name} --buffers 2 --port PORT".encode() in readme
+        assert f"tinydeploy verify copy.tflite --board {name} --engine aot --buffers 2 --port PORT".encode() in readme
 
 
 def test_the_name_of_a_model_cannot_break_out_of_a_comment():
@@ -176,8 +196,11 @@ def test_platformio_runs_the_emulator_with_a_timer_that_counts_instructions(boar
     assert [emulator["program"], *emulator["args"]] == [*board.emulator.command, *counting]
 
 
-def test_main_fits_on_one_screen():
-    assert len(stub_project(find_board("microbit")).files[PurePosixPath("src/main.c")].splitlines()) <= 24
+@pytest.mark.parametrize(
+    ("board", "main"), [("microbit", "src/main.c"), ("pico", "src/main.cpp"), ("esp32-idf", "src/main.c")]
+)
+def test_main_fits_on_one_screen(board, main):
+    assert len(stub_project(find_board(board)).files[PurePosixPath(main)].splitlines()) <= 24
 
 
 def test_a_project_is_written_again_into_its_own_folder(tmp_path):

@@ -29,6 +29,16 @@ enum td_engine {
 /* Alignment of every buffer that holds tensors, and of every tensor in it. */
 #define TD_ALIGN 16
 
+/* Of the model's large constants. Where the board's linker script copies constants to RAM, TD_MODEL_SECTION names one
+ * that stays in flash: .progmem of a Teensy. */
+#ifdef TD_MODEL_SECTION
+#define TD_QUOTED(word) #word
+#define TD_SECTION(name) __attribute__((section(TD_QUOTED(name))))
+#define TD_IN_FLASH TD_SECTION(TD_MODEL_SECTION)
+#else
+#define TD_IN_FLASH
+#endif
+
 /* One input or output of the model. */
 struct td_tensor {
     const char *name;            /* printable ASCII, at most 31 characters */

@@ -80,7 +80,7 @@ def ends_soon(pid: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
+@pytest.mark.parametrize("board", [board for board in load_boards() if board.is_virtual], ids=lambda board: board.id)
 def test_a_virtual_board_echoes_counts_instructions_and_starts_again(board, echo_elf):
     data = bytes(random.Random(0).randrange(ECHOED) for _ in range(3000))
     with run_virtual_board(board, echo_elf(board.id)) as device, Echo(device.port) as echo:
@@ -99,7 +99,7 @@ def test_a_virtual_board_echoes_counts_instructions_and_starts_again(board, echo
         assert echo.ask(STACK_USED) < before + 64  # an interrupt may have come deeper
 
 
-@pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
+@pytest.mark.parametrize("board", [board for board in load_boards() if board.is_virtual], ids=lambda board: board.id)
 def test_three_runs_count_the_same(board, echo_elf):
     counts = set()
     for _ in range(3):
@@ -114,7 +114,7 @@ def test_without_counting_the_timer_follows_real_time(echo_elf):
         assert short < 10_000  # 20,000 instructions of 128 ns would be 2.6 ms; the host needs far less
 
 
-@pytest.mark.parametrize("board", load_boards(), ids=lambda board: board.id)
+@pytest.mark.parametrize("board", [board for board in load_boards() if board.is_virtual], ids=lambda board: board.id)
 def test_a_stack_overflow_restarts_the_board_and_overwrites_nothing(board, echo_elf):
     with run_virtual_board(board, echo_elf(board.id)) as device, Echo(device.port) as echo:
         before = echo.ask(STACK_USED)

@@ -18,7 +18,7 @@ from tinydeploy.plan import Plan
 
 M4 = "qemu-cortex-m4"
 CORES = ("qemu-cortex-m3", M4, "qemu-cortex-m7", "qemu-cortex-m55")
-ALL_BOARDS = tuple(board.id for board in load_boards())
+ALL_BOARDS = tuple(board.id for board in load_boards() if board.is_virtual)
 KIB = 1024
 
 

@@ -7,7 +7,7 @@ from tinydeploy.boards import load_boards
 from tinydeploy.engines.aot.code_size import KERNEL_CODE_BYTES
 
 KERNELS = Path(__file__).resolve().parents[3] / "firmware" / "kernels"
-CORES = {board.core: board.cpu_flags for board in load_boards()}
+CORES = {board.core: board.cpu_flags for board in load_boards() if board.cpu_flags}
 
 
 def compiler_version():

@@ -18,17 +18,17 @@ static int8_t arena[48] __attribute__((aligned(TD_ALIGN)));
 /* Layer 0: CONV_2D, 1x4x4x1 -> 1x4x4x2, 288 multiply-accumulates */
 static void layer_0_conv_2d(const int8_t *input, int8_t *output)
 {
-    static const int8_t weights[2 * 3 * 3 * 1] = {
+    static const int8_t weights[2 * 3 * 3 * 1] TD_IN_FLASH = {
         -127, -114, -101, -88, -75, -62, -49, -36, -23, -10, 3, 16, 29, 42, 55, 68,
         81, 94
     };
-    static const int32_t bias[2] = {
+    static const int32_t bias[2] TD_IN_FLASH = {
         -2075, 1184
     };
-    static const int32_t output_stage_mantissa[2] = {
+    static const int32_t output_stage_mantissa[2] TD_IN_FLASH = {
         1374389504, 1374389504
     };
-    static const int8_t output_stage_shift[2] = {
+    static const int8_t output_stage_shift[2] TD_IN_FLASH = {
         -6, -5
     };
     static const struct td_conv_2d conv_2d = {
@@ -87,17 +87,17 @@ static void layer_1_max_pool_2d(const int8_t *input, int8_t *output)
 /* Layer 3: FULLY_CONNECTED, 1x8 -> 1x3, 24 multiply-accumulates */
 static void layer_3_fully_connected(const int8_t *input, int8_t *output)
 {
-    static const int8_t weights[3 * 8] = {
+    static const int8_t weights[3 * 8] TD_IN_FLASH = {
         -127, -114, -101, -88, -75, -62, -49, -36, -23, -10, 3, 16, 29, 42, 55, 68,
         81, 94, 107, 120, -127, -114, -101, -88
     };
-    static const int32_t bias[3] = {
+    static const int32_t bias[3] TD_IN_FLASH = {
         -2006, 590, 66
     };
-    static const int32_t output_stage_mantissa[1] = {
+    static const int32_t output_stage_mantissa[1] TD_IN_FLASH = {
         1374389504
     };
-    static const int8_t output_stage_shift[1] = {
+    static const int8_t output_stage_shift[1] TD_IN_FLASH = {
         -5
     };
     static const struct td_fully_connected fully_connected = {
@@ -121,7 +121,7 @@ static void layer_3_fully_connected(const int8_t *input, int8_t *output)
 /* Layer 4: SOFTMAX, 1x3 -> 1x3 */
 static void layer_4_softmax(const int8_t *input, int8_t *output)
 {
-    static const int32_t exponentials[56] = {
+    static const int32_t exponentials[56] TD_IN_FLASH = {
         2147483647, 1672462419, 1302515042, 1014399735, 790015308, 615264540, 479168506, 373176807,
         290630390, 226343175, 176276242, 137284076, 106916946, 83267001, 64848406, 50503989,
         39332546, 30632218, 23856395, 18579379, 14469635, 11268963, 8776277, 6834972,
