@@ -15,7 +15,7 @@ DIGITS = CHECKOUT / "examples" / "digits" / "digits_int8.tflite"
 DIGITS_SAMPLES = CHECKOUT / "examples" / "digits" / "digits_test.npz"
 BOARD = "qemu-cortex-m3"
 
-_TIMEOUT_S = 60
+_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,11 @@ class Finished:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Starts ``tinydeploy`` in ``folder``, with a cache of its own."""
+    """Starts ``tinydeploy`` in ``folder``, with a cache of its own. No command takes longer than ``timeout_s``."""
 
     folder: Path
     cache: Path
+    timeout_s: float = _TIMEOUT_S
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: object, stdout=subprocess.PIPE, **env: str) -> subprocess.Popen[str]:
@@ -52,7 +53,7 @@ class CommandLine:
 
     def __call__(self, *arguments: object, **env: str) -> Finished:
         """A command, to its end. None may ever show a traceback."""
-        return finish(self.start(*arguments, **env))
+        return finish(self.start(*arguments, **env), self.timeout_s)
 
     def refuses(self, *arguments: object, code: int, **env: str) -> str:
         """The message of a command that fails with this exit code, and says nothing on standard output."""
@@ -79,10 +80,10 @@ class CommandLine:
         return any(bytes(self.cache) in word for word in words)
 
 
-def finish(process: subprocess.Popen[str]) -> Finished:
+def finish(process: subprocess.Popen[str], timeout_s: float = _TIMEOUT_S) -> Finished:
     """Waits for the end of a command."""
     try:
-        out, err = process.communicate(timeout=_TIMEOUT_S)
+        out, err = process.communicate(timeout=timeout_s)
     finally:
         process.kill()
     assert "Traceback" not in err, err
