@@ -58,6 +58,9 @@ class Plan:
 
 def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
     """What the engine decided about a graph, on a board; whether it fits is for the caller to judge."""
+    framework = board.framework
+    ram_taken = {f"{framework.framework} (estimate)": framework.ram_bytes} if framework else {}
+    flash_taken = {f"{framework.framework} (estimate)": framework.flash_bytes} if framework else {}
     return Plan(
         graph=engine.graph,
         board=board,
@@ -70,11 +73,12 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
                 "output buffers": buffers * engine.output_bytes,
                 "stack": board.stack_bytes,
                 "firmware (estimate)": FIRMWARE_STATE_BYTES + LAYER_STATE_BYTES * len(engine.layer_arena_bytes),
+                **ram_taken,
             },
             available_bytes=board.ram_bytes,
         ),
         flash=Budget(
-            uses={"constants": engine.constant_bytes, "code (estimate)": engine.code_bytes},
+            uses={"constants": engine.constant_bytes, "code (estimate)": engine.code_bytes, **flash_taken},
             available_bytes=board.flash_bytes,
         ),
     )

@@ -163,7 +163,8 @@ def _generate(
 def _room_to_probe(graph: Graph, board: Board, arena: _Arena) -> int:
     """Where the smallest arena is looked for: twice what is expected, and some KB, as far as the board has them."""
     buffers = 4 * (offsets_in_a_row(graph, graph.inputs)[1] + offsets_in_a_row(graph, graph.outputs)[1])
-    spare = board.ram_bytes - board.stack_bytes - buffers - _REST_OF_THE_FIRMWARE_BYTES
+    framework = board.framework.ram_bytes if board.framework else 0
+    spare = board.ram_bytes - board.stack_bytes - framework - buffers - _REST_OF_THE_FIRMWARE_BYTES
     room = min(spare, 2 * arena.reserved_bytes + 8192)
     return max(room - room % 16, arena.reserved_bytes)
 
