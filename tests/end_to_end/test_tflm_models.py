@@ -55,8 +55,8 @@ def test_a_model_is_bit_identical_and_its_arena_exactly_as_planned(name, board, 
     print(
         f"{name:<12} {board:<16} {kernels:<9} {deployment.latency.per_inference:>12,} instructions, "
         f"arena {deployment.arena.used_bytes:>7,} of {deployment.arena.reserved_bytes:>7,}, "
-        f"stack {deployment.stack_bytes:>5,}, RAM {image.ram_bytes:>8,}, flash {image.flash_bytes:>8,}, code {image.code_bytes:>7,} "
-        f"({plan.engine.code_bytes:,} planned)"
+        f"stack {deployment.stack_bytes:>5,}, RAM {image.ram_bytes:>8,}, flash {image.flash_bytes:>8,}, "
+        f"code {image.code_bytes:>7,} ({plan.engine.code_bytes:,} planned)"
     )
     assert deployment.comparison.exact
     assert plan.engine.arena_estimated is None

@@ -191,7 +191,8 @@ def _opaque(folder: OpaqueFolder, origin: str, board: Board, settings: EngineSet
 
 
 def _folder(folder: TflmFolder, origin: str, board: Board, settings: EngineSettings) -> TflmLibrary:
-    kernels = settings.kernels or default_kernels(board)
+    best: Kernels = "optimized" if board.tflm.kernels in folder.kernels else "reference"
+    kernels = settings.kernels or best
     kernel_set = _kernel_set(folder, kernels, origin, board)
     files = read_files(folder, kernel_set)
     version = known_version(files)
