@@ -40,12 +40,14 @@ def tiny_model() -> bytes:
     return builder.finish(inputs=[image], outputs=[classes])
 
 
-def golden_project(*, board: str = BOARD, engine: str = "aot", name: str = NAME) -> FirmwareProject:
+def golden_project(
+    *, board: str = BOARD, engine: str = "aot", name: str = NAME, tflm_library: str | None = None
+) -> FirmwareProject:
     """The model's firmware, with a SHA-256 of its own: the file's bytes depend on the version of flatbuffers."""
     graph = replace(parse_model(tiny_model(), name=name), sha256=bytes(range(0xA0, 0xC0)).hex())
     target = find_board(board)
     return render_project(
-        code=ENGINES[engine].planner(graph, EngineSettings())(target).generate(),
+        code=ENGINES[engine].planner(graph, EngineSettings(tflm_library=tflm_library))(target).generate(),
         board=target,
         buffers=2,
         model_name=graph.name,
