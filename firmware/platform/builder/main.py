@@ -83,8 +83,10 @@ for part in parts:
 
 program = env.BuildProgram()
 
-# Only now is it known where the project's libraries have their headers, whose warnings are not ours.
+# Only now is it known how the project's library is to be seen: the structures of TFLM depend on macros, and the warnings
+# of its headers are not ours.
 Import("projenv")
+adapter.Replace(CPPDEFINES=projenv["CPPDEFINES"])
 adapter.Append(CCFLAGS=[("-isystem", folder) for folder in projenv["CPPPATH"] if folder not in env["CPPPATH"]])
 
 env.Depends(program, env.File(os.path.join("$PROJECT_DIR", "linker.ld")))
