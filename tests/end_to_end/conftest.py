@@ -22,7 +22,9 @@ Deploy = Callable[[Path, Sequence[str]], dict[str, Deployment]]
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    """A new one; or, so that TensorFlow Lite Micro need not be compiled in each run, the one that is named."""
+    given = os.environ.get("TINYDEPLOY_TEST_CACHE")
+    return Path(given) if given else tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
