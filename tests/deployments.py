@@ -7,7 +7,7 @@ from small_models import small_model
 
 from tinydeploy.bench import Latency
 from tinydeploy.boards import find_board
-from tinydeploy.deployment import Deployment
+from tinydeploy.deployment import Deployment, Target
 from tinydeploy.engines import ENGINES
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.image import Image
@@ -50,6 +50,7 @@ def deployment_of(model: Path, plan: Plan, **changed: object) -> Deployment:
     """A verified deployment, in which the named fields are others."""
     deployment = Deployment(
         model=model,
+        target=Target(board=plan.board.id, buffers=plan.buffers),
         plan=plan,
         image=Image(elf=Path("firmware.elf"), flash_bytes=14_056, ram_bytes=5_968, model_bytes=5_516),
         comparison=Comparison(

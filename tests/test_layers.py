@@ -14,7 +14,7 @@ BELOW = "everything below"
 # An empty row is a stage that stands on nothing of this project.
 MAY_IMPORT = {
     "cli": BELOW,
-    "cli_options": "deployment engines report errors",
+    "cli_options": "deployment engines files report errors",
     "pipeline": BELOW,
     "report": BELOW,
     "doctor": "verify build devices engines boards process files errors",

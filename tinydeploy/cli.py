@@ -9,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -246,7 +245,6 @@ def flash(
     """
     from tinydeploy import pipeline
 
-    target = replace(target, lock=lock.path)
     return _outcome(pipeline.flash(model, target, port=port, samples=samples, keep=keep, progress=terminal), lock)
 
 
@@ -272,7 +270,6 @@ def verify(
     """
     from tinydeploy import pipeline
 
-    target = replace(target, lock=lock.path)
     return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal), lock)
 
 
@@ -303,7 +300,6 @@ def bench(
     """Measure each layer, and how transfer and computing overlap."""
     from tinydeploy import pipeline
 
-    target = replace(target, lock=lock.path)
     return _outcome(
         pipeline.bench(model, target, port=port, samples=samples, inferences=inferences, progress=terminal), lock
     )

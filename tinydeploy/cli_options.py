@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,7 @@ PORT = click.option(
 
 
 def with_lock(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    """Gives a verb that deploys the lock file to compare with, as ``lock``."""
+    """Gives a verb that deploys the lock file to compare with, as ``lock``; its target knows of it, too."""
 
     @click.option(
         "--lock",
@@ -100,10 +100,27 @@ def with_lock(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     @click.option("--update-lock", "update", is_flag=True, help="Replace figures that moved.")
     @click.option("--locked", "required", is_flag=True, help="Fail where figures moved or are missing; write nothing.")
     @functools.wraps(function)
-    def command(*args: Any, path: Path, update: bool, required: bool, **options: Any) -> Outcome:  # noqa: ANN401 - click's
+    def command(
+        *args: Any,  # noqa: ANN401 - click's
+        target: "Target",
+        path: Path,
+        update: bool,
+        required: bool,
+        **options: Any,  # noqa: ANN401 - click's
+    ) -> Outcome:
+        from tinydeploy.files import require_place
+
         if update and required:
-            raise UsageError("--locked and --update-lock exclude each other")
-        return function(*args, lock=LockOptions(path=path, update=update, required=required), **options)
+            raise UsageError("--locked and --update-lock exclude each other", hint="leave out one of them")
+        if required and target.settings.probe_arena:
+            raise UsageError(
+                "--locked and --probe-arena exclude each other: a firmware that probes is not the one that is deployed",
+                hint="leave out one of them",
+            )
+        if not required:
+            require_place(path)
+        lock = LockOptions(path=path, update=update, required=required)
+        return function(*args, target=replace(target, lock=path), lock=lock, **options)
 
     return command
 

@@ -50,6 +50,7 @@ class Deployment:
     """
 
     model: Path
+    target: Target
     plan: Plan
     image: Image | None
     comparison: Comparison

@@ -96,7 +96,7 @@ def flash(
     with ExitStack() as stack:
         with watch.stage("flash"):
             device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
-        deployment = _verify(model, built.plan, session, inputs, watch)
+        deployment = _verify(model, target, built.plan, session, inputs, watch)
     return replace(deployment, image=built.image, kept=device if keep else None)
 
 
@@ -123,7 +123,7 @@ def verify(
             session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
             if graph.is_stateful:
                 session.reset()  # what it has computed before is not what it starts with
-        return _verify(model, plan, session, inputs, watch)
+        return _verify(model, target, plan, session, inputs, watch)
 
 
 def bench(
@@ -143,7 +143,7 @@ def bench(
     with ExitStack() as stack:
         with watch.stage("flash"):
             _, session = stack.enter_context(running(built, watch, port=port))
-        deployment = _verify(model, built.plan, session, inputs, watch)
+        deployment = _verify(model, target, built.plan, session, inputs, watch)
     with watch.stage("stream"), running_in_real_time(built, port=port) as session:
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
@@ -233,7 +233,9 @@ def _arena(plan: Plan, session: Session) -> Arena:
     return replace(arena, smallest_bytes=measured.needed_bytes)
 
 
-def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: Stopwatch) -> Deployment:
+def _verify(
+    model: Path, target: Target, plan: Plan, session: Session, samples: Samples, watch: Stopwatch
+) -> Deployment:
     with watch.stage("verify"):
         reference = reference_outputs(plan.graph.source, samples)
         packed = (pack_sample(samples[index], session.hello) for index in range(samples.count))
@@ -247,6 +249,7 @@ def _verify(model: Path, plan: Plan, session: Session, samples: Samples, watch: 
         latency = measure_latency(session, plan.board, pack_sample(samples[FIRST_NOISE], session.hello))
     return Deployment(
         model=model,
+        target=target,
         plan=plan,
         image=None,
         comparison=comparison,

@@ -1,12 +1,13 @@
 """What came out of building, flashing, verifying and benchmarking, as text for people and as values for JSON."""
 
 import shlex
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tinydeploy.bench import Streaming
-from tinydeploy.deployment import Build, Deployment
+from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.errors import visible
 from tinydeploy.image import Image
@@ -173,13 +174,28 @@ def _kept(deployment: Deployment, device: VirtualBoard) -> str:
     """What to do with the board that goes on running; the firmware is another one for each number of buffers."""
     plan = deployment.plan
     model, board = (visible(shlex.quote(str(argument))) for argument in (deployment.model, plan.board.argument))
-    engine = f"--engine tflm --kernels {plan.engine.kernels} " if plan.engine.engine == "tflm" else ""
+    engine = "".join(f"{option} " for option in _engine_options(deployment.target))
     return (
         f"\nthe virtual board goes on running: process {device.pid}, port {device.port}\n"
         f"  verify it again  tinydeploy verify {model} --board {board} {engine}--buffers {plan.buffers} "
         f"--port {device.port}\n"
         f"  end it           kill {device.pid}"
     )
+
+
+def _engine_options(target: Target) -> Iterator[str]:
+    """What was said of the engine at the command line, as it has to be said again."""
+    settings = target.settings
+    for option, value in (
+        ("--engine", target.engine),
+        ("--kernels", settings.kernels),
+        ("--tflm-lib", settings.tflm_library),
+        ("--arena-bytes", settings.arena_bytes),
+    ):
+        if value is not None:
+            yield f"{option} {visible(shlex.quote(str(value)))}"
+    if settings.probe_arena:
+        yield "--probe-arena"
 
 
 def _streaming(streaming: Streaming, *, is_virtual: bool) -> Text:
