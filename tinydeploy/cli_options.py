@@ -13,6 +13,7 @@ from tinydeploy.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from tinydeploy.deployment import Target
     from tinydeploy.engines.interface import EngineSettings, Kernels
     from tinydeploy.report.values import Json
 
