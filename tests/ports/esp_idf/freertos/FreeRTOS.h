@@ -1,0 +1,8 @@
+#ifndef FREERTOS_H
+#define FREERTOS_H
+
+#include <stdint.h>
+
+typedef uint32_t TickType_t;
+
+#endif
