@@ -92,12 +92,15 @@ def test_without_any_library_the_error_names_all_ways_to_one_at_once(tmp_path):
         assert way in error.hint
 
 
-def test_the_boards_kernels_are_taken_unless_others_are_asked_for(tree):
+def test_without_a_choice_the_kernels_are_the_boards_where_the_folder_has_them(tree):
     assert resolved(tree).kernel_set == "cmsis_nn"
     assert resolved(tree).kernels == "optimized"
     assert resolved(tree, "reference").kernel_set == "reference"
     assert resolved(tree, on=board()).kernel_set == "reference"
     assert resolved(tree, on=board()).kernels == "reference"
+    (tree / MICRO / "kernels/cmsis_nn/conv.cc").unlink()
+    assert resolved(tree).kernel_set == "reference"
+    assert resolved(tree).kernels == "reference"
 
 
 def test_kernels_that_the_folder_does_not_have_are_refused_with_those_that_it_has(tree):
@@ -110,10 +113,10 @@ def test_kernels_that_the_folder_does_not_have_are_refused_with_those_that_it_ha
 
     lay_out(tree, {f"{MICRO}/kernels/conv.cc": CORE[f"{MICRO}/kernels/conv.cc"]})
     (tree / MICRO / "kernels/cmsis_nn/conv.cc").unlink()
-    error = failure(UsageError, tree)
+    error = failure(UsageError, tree, "optimized")
     assert error.summary == "the TensorFlow Lite Micro library has no cmsis_nn kernels"
     assert error.hint == "--kernels reference, or another library"
-    error = failure(UsageError, tree, on=board(kernels="esp_nn"))
+    error = failure(UsageError, tree, "optimized", on=board(kernels="esp_nn"))
     assert error.summary == "the TensorFlow Lite Micro library has no esp_nn kernels"
 
 

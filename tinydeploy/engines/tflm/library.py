@@ -69,7 +69,8 @@ def resolve_library(board: Board, settings: EngineSettings) -> TflmLibrary:
     """The library that the user has named, or else the one of the board's file.
 
     The first of these that there is: ``--tflm-lib``, TINYDEPLOY_TFLM_LIB, the user's config file, the board's file. A
-    folder is relative to the current one, and in the config file to the file. Nothing is fetched.
+    folder is relative to the current one, and in the config file to the file. Nothing is fetched. Without a choice of
+    kernels, a folder's are those made for the board where it has them, else the reference ones.
 
     Raises:
         NoLibraryError: There is none.
