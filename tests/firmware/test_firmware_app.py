@@ -25,11 +25,8 @@ def with_app(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return compiled
 
 
-@pytest.mark.parametrize("buffers", [1, 2])
-def test_the_applications_inputs_are_computed_while_there_is_no_host_and_what_it_drops_is_counted(
-    with_app: Build, buffers: int
-):
-    line = Steps(with_app("counting_app", "port_steps", TD_BUFFERS=buffers, TEST_APP_INPUTS=APP_INPUTS))
+def test_the_applications_inputs_are_computed_while_there_is_no_host_and_what_it_drops_is_counted(with_app: Build):
+    line = Steps(with_app("counting_app", "port_steps", TEST_APP_INPUTS=APP_INPUTS))
     line.step(b"")
     line.step(b"")
     with Session.open(line) as session:
@@ -54,13 +51,11 @@ def test_a_host_takes_over_while_an_interrupt_fills_a_buffer_and_no_input_of_it_
     with_app: Build, buffers: int
 ):
     line = Process(with_app("interrupt_app", "port_threads", TD_BUFFERS=buffers, TEST_COMPUTE_US=2000))
-    time.sleep(0.1)
+    time.sleep(0.1)  # in the middle of something
     with Session.open(line) as session:
         inputs = random_inputs(20)
         results = list(session.run(inputs))
         assert {result.status for result in results} == {0}
         outputs = [result.output[:-4] for result in results]
         assert outputs == [expected_output(data, 0)[:-4] for data in inputs]
-        stats = session.stats()
-    assert stats.inferences > len(inputs)
-    assert stats.overruns > 0
+        assert session.stats().overruns > 0  # it went on, but without a buffer
