@@ -72,7 +72,9 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
                 "input buffers": buffers * engine.input_bytes,
                 "output buffers": buffers * engine.output_bytes,
                 "stack": board.stack_bytes,
-                "firmware (estimate)": FIRMWARE_STATE_BYTES + LAYER_STATE_BYTES * len(engine.layer_arena_bytes),
+                "firmware (estimate)": FIRMWARE_STATE_BYTES
+                + LAYER_STATE_BYTES * len(engine.layer_arena_bytes)
+                + engine.state_bytes,
                 **ram_taken,
             },
             available_bytes=board.ram_bytes,

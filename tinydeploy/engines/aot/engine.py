@@ -56,6 +56,7 @@ def plan_aot(graph: Graph) -> EnginePlan:
         layer_constant_bytes=tuple(layer_constant_bytes(graph, (layer,)) for layer in program.layers),
         layer_arena_bytes=layout.live_bytes,
         code_bytes=code_bytes(program),
+        state_bytes=0,
         generate=lambda: _generate(graph, program, layout),
     )
 

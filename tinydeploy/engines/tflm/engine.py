@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tinydeploy.boards import Board
 from tinydeploy.engines.c_source import offsets_in_a_row
 from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings, Kernels, ModelCode, Peak
-from tinydeploy.engines.tflm.code_size import code_bytes
+from tinydeploy.engines.tflm.code_size import code_bytes, state_bytes
 from tinydeploy.engines.tflm.emit import model_code
 from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default_kernels, resolve_library
 from tinydeploy.engines.tflm.library_kernels import with_kernels_of
@@ -83,6 +83,7 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
         layer_constant_bytes=_layer_constant_bytes(graph),
         layer_arena_bytes=planned.live_bytes,
         code_bytes=code_bytes(graph, kernel_set),
+        state_bytes=state_bytes(graph),
         generate=lambda: _generate(graph, board, settings, library, missing, arena),
     )
 
