@@ -77,9 +77,9 @@ class EnginePlan:
     ``arena_measured`` is what an earlier run has found (`EngineSettings.measured`). ``lower_bound_bytes`` is what no
     placement can go below; ``layer_arena_bytes`` is what is alive while each op runs. ``constant_bytes`` is the model's
     share of the flash, of which ``layer_constant_bytes`` is each op's. ``code_bytes`` estimates the firmware's code
-    with the kernels used, ``state_bytes`` the engine's own variables beside the arena. ``library`` names the third-party code that runs the model, and its version, and never a
-    place on this machine; ``library_identity`` is its `ProjectLibrary.identity`. ``generate`` makes the code; it is
-    pure.
+    with the kernels used, ``state_bytes`` the engine's own variables beside the arena. ``library`` names the
+    third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
+    its `ProjectLibrary.identity`. ``generate`` makes the code; it is pure.
     """
 
     engine: str

@@ -1,6 +1,7 @@
 """What a firmware with TensorFlow Lite Micro takes beside model and arena: estimates for plans; builds are measured.
 
-The figures are of GCC 12.2 and tflite-micro 90b983c2b, the largest of Cortex-M4, M7 and M55, compiled as library.py has it.
+The figures are of GCC 12.2 and tflite-micro 90b983c2b, the largest of Cortex-M4, M7 and M55, compiled as library.py has
+it.
 """
 
 from collections.abc import Mapping
