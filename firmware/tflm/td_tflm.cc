@@ -84,27 +84,51 @@ alignas(LayerProfiler) uint8_t profiler_place[sizeof(LayerProfiler)];
 Interpreter *interpreter;
 LayerProfiler *profiler;
 
-/* A template, so that only the constructor that there is has to exist. */
+/* Templates, so that only the constructor that there is has to exist; and overloads that one of two types chooses, where
+ * C++17 would have `if constexpr`: Arduino's core for Mbed is compiled as C++14. */
+using Variables = tflite::MicroResourceVariables *;
+
+template <typename T, typename... Args>
+T *construct_last(std::true_type, Args... args)
+{
+    return new (interpreter_place) T(args..., Variables{nullptr}, profiler);
+}
+
+#ifdef TD_TFLM_HAS_ERROR_REPORTER
+template <typename T, typename... Args>
+T *construct_last(std::false_type, Args... args)
+{
+    return new (interpreter_place) T(args..., profiler);
+}
+
+template <typename T, typename... Args>
+T *construct_next(std::false_type, Args... args)
+{
+    alignas(Reporter) static uint8_t place[sizeof(Reporter)];
+    tflite::ErrorReporter *const errors = new (place) Reporter;
+    using HasVariables = std::is_constructible<T, Args..., tflite::ErrorReporter *, Variables, td_tflm_profiler *>;
+    return construct_last<T, Args..., tflite::ErrorReporter *>(typename HasVariables::type{}, args..., errors);
+}
+#else
+template <typename T, typename... Args>
+T *construct_next(std::false_type, Args...)
+{
+    static_assert(sizeof(T) == 0, "this version of TFLM has another constructor of MicroInterpreter");
+    return nullptr;
+}
+#endif
+
+template <typename T, typename... Args>
+T *construct_next(std::true_type, Args... args)
+{
+    return construct_last<T, Args...>(std::true_type{}, args...);
+}
+
 template <typename T, typename... Args>
 T *construct(Args... args)
 {
-    using Variables = tflite::MicroResourceVariables *;
-    td_tflm_profiler *const layers = profiler;
-    if constexpr (std::is_constructible_v<T, Args..., Variables, td_tflm_profiler *>) {
-        return new (interpreter_place) T(args..., Variables{nullptr}, layers);
-    } else {
-#ifdef TD_TFLM_HAS_ERROR_REPORTER
-        alignas(Reporter) static uint8_t place[sizeof(Reporter)];
-        tflite::ErrorReporter *const errors = new (place) Reporter;
-        if constexpr (std::is_constructible_v<T, Args..., decltype(errors), Variables, td_tflm_profiler *>) {
-            return new (interpreter_place) T(args..., errors, Variables{nullptr}, layers);
-        } else {
-            return new (interpreter_place) T(args..., errors, layers);
-        }
-#else
-        static_assert(sizeof(T) == 0, "this version of TFLM has another constructor of MicroInterpreter");
-#endif
-    }
+    using HasVariables = std::is_constructible<T, Args..., Variables, td_tflm_profiler *>;
+    return construct_next<T, Args...>(typename HasVariables::type{}, args...);
 }
 
 bool is_aligned(const void *address)
