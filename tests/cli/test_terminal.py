@@ -67,7 +67,7 @@ def test_the_version_is_the_packages(tool):
     [
         (["flahs"], "error: no such command 'flahs'. Did you mean 'flash'?", "tinydeploy --help"),
         (["flash"], "error: missing argument 'MODEL'", "tinydeploy flash --help"),
-        (["flash", "m", "--bord", "x"], "error: no such option '--bord'. Did you mean", "tinydeploy flash --help"),
+        (["flash", "m", "--bord", "x"], "error: no such option '--bord'", "tinydeploy flash --help"),
         (["flash", "m", "--buffers", "3"], "3 is not in the range 1<=x<=2", "tinydeploy flash --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -138,5 +138,5 @@ def test_a_terminal_sees_progress_bars_that_go_away(tool, model):
 def test_a_narrow_terminal_shows_every_figure(tool):
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(tool, "inspect", DIGITS, columns=40))
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
-    for figure in ("DEPTHWISE_CONV_2D", "16,384", "1,312", "qemu-cortex-m55", "41,984 multiply-accumulates"):
+    for figure in ("DEPTHWISE_CONV_2D", "16,384", "14,496", "qemu-cortex-m55", "41,984 multiply-accumulates"):
         assert figure in text
