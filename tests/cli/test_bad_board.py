@@ -26,7 +26,7 @@ def test_an_unknown_board_is_answered_with_the_nearest_names(tool, model):
 def test_a_board_unlike_any_is_answered_with_all_names(tool, model):
     summary, rows = refused(tool, "inspect", model, "--board", "z", code=2)
     assert summary == "error: unknown board 'z'"
-    assert rows["try"].startswith("one of: microbit, netduinoplus2, qemu-cortex-m3, ")
+    assert rows["try"].startswith("one of: disco_f746ng, esp32, ")
 
 
 def test_a_board_file_that_is_not_there_is_told(tool, model):
@@ -65,7 +65,9 @@ def test_a_board_with_too_little_ram_is_short_by_bytes_at_a_layer(tool):
     assert re.match(r"arena 16,2\d\d B \+ input buffers 64 B \+ ", rows["RAM"])
     assert rows["peak"].splitlines()[0].startswith("op 0 RESIZE_NEAREST_NEIGHBOR")
     assert "16,200 B tensor 1 (enlarged)" in rows["peak"]
-    assert rows["try"].startswith("a board on which it fits: netduinoplus2, qemu-cortex-m3")
+    ways = rows["try"].splitlines()[-1]
+    assert ways.startswith("a board on which it fits: ")
+    assert "netduinoplus2, " in ways
 
 
 def test_fewer_buffers_are_proposed_where_they_suffice(tool):
