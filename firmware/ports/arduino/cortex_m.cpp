@@ -8,13 +8,19 @@
 /* The linker scripts of both: where variables end. */
 extern "C" char _ebss[];
 
+/* newlib: where the heap ends. It begins behind the variables; on a Teensy 4 it is in another memory. */
+extern "C" char *_sbrk(int increment);
+
 /* On a Teensy 4, between variables and stack, a guard that faults when it is written to (teensy4/startup.c, 1.62). */
 #define GUARD_BYTES 32u
 
 void td_chip_init(void)
 {
+    const uintptr_t variables = reinterpret_cast<uintptr_t>(_ebss) + GUARD_BYTES;
+    const uintptr_t heap = reinterpret_cast<uintptr_t>(_sbrk(0));
+    const uintptr_t stack = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
     td_dwt_init();
-    td_stack_paint(reinterpret_cast<uintptr_t>(_ebss) + GUARD_BYTES);
+    td_stack_paint(heap > variables && heap < stack ? heap : variables);
 }
 
 void td_serial_open(void)
