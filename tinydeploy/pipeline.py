@@ -20,7 +20,7 @@ from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES, default_engine
 from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
-from tinydeploy.errors import UsageError
+from tinydeploy.errors import TinydeployError, UsageError
 from tinydeploy.files import cache_dir
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
@@ -57,10 +57,22 @@ def inspect(
     buffers: int = 2,
     settings: EngineSettings = EngineSettings(),  # noqa: B008 - it is frozen
 ) -> tuple[Plan, ...]:
-    """Plans for the boards, or for all there are. Whether they fit is part of the answer, not an error."""
-    wanted = [find_board(board) for board in boards] or load_boards()
+    """Plans for the boards. Whether they fit is part of the answer, not an error.
+
+    Without ``boards``, it is all that the model can run on, with that engine or the default one of each board.
+    """
     plan_for = _planner(_read(model), buffers=buffers, settings=settings)
-    return tuple(plan_for(board, engine or default_engine(board)) for board in wanted)
+    plans, failures = [], []
+    for board in map(find_board, boards) if boards else load_boards():
+        try:
+            plans.append(plan_for(board, engine or default_engine(board)))
+        except TinydeployError as error:
+            if boards:
+                raise
+            failures.append(error)
+    if not plans:
+        raise failures[0]
+    return tuple(plans)
 
 
 def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:

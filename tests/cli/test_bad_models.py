@@ -97,7 +97,7 @@ def test_every_op_that_is_not_supported_is_listed_with_index_and_reason(tool):
     for kind, (source, target) in zip(("GELU", "RELU", "MyDetector"), pairwise(tensors), strict=True):
         builder.op(kind, [source], [target])
     (tool.folder / "exotic.tflite").write_bytes(builder.finish(inputs=tensors[:1], outputs=tensors[-1:]))
-    summary, rows = refused(tool, "exotic.tflite", code=3)
+    summary, rows = refused(tool, "exotic.tflite", code=3, verb=("inspect", "--engine", "aot"))
     assert summary == ("error: exotic.tflite cannot be compiled: 2 of its ops, inputs and outputs are not supported")
     assert rows["reasons"].splitlines() == [
         "op 0 GELU: not supported by the aot engine",

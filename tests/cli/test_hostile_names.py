@@ -71,8 +71,9 @@ def test_a_board_runs_it_and_reports_show_it_harmlessly(tool, hostile):
     assert "[bold red]markup[/] :pile_of_poo:" in inspected.out, "shown, but without meaning"
     finished = tool("bench", hostile, "--board", BOARD, "--inferences", "2")
     assert finished.code == 0, finished.err
-    assert_harmless(inspected.out + finished.out + finished.err)
-    assert {path.name for path in tool.folder.iterdir()} == {hostile.name}
+    lock = tool.folder / "tinydeploy.lock"
+    assert_harmless(inspected.out + finished.out + finished.err + lock.read_text(encoding="utf-8"))
+    assert {path.name for path in tool.folder.iterdir()} == {hostile.name, lock.name}
 
 
 def test_what_is_printed_for_a_shell_is_one_word_there(tool, hostile):

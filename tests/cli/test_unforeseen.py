@@ -113,4 +113,4 @@ def test_the_command_line_offers_the_engines_that_there_are():
 def test_an_unknown_engine_is_answered_in_the_same_way_by_all(model, verb):
     with pytest.raises(UsageError, match="unknown engine 'x'") as caught:
         verb(model)
-    assert caught.value.hint == "one of: aot"
+    assert caught.value.hint == "one of: aot, tflm"
