@@ -15,8 +15,8 @@ def cache(tmp_path, monkeypatch):
 def test_what_is_there_is_told_with_its_version():
     found = checks()
     assert list(found) == [
-        "Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "QEMU", "Reference",
-        "TensorFlow Lite Micro", "Serial ports", "Cache folder",
+        "Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "C++ library for Arm", "QEMU",
+        "Reference", "TensorFlow Lite Micro", "Serial ports", "Cache folder",
     ]  # fmt: skip
     for name in ("Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "QEMU"):
         assert found[name].ok
@@ -38,6 +38,14 @@ def test_each_missing_tool_is_named_with_its_package_and_what_it_is_for(tmp_path
         assert found[name].required
         assert f"sudo apt install {package} " in found[name].hint
         assert found[name].missing == why
+
+
+def test_the_cpp_library_is_for_tensorflow_lite_micro_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    library = checks()["C++ library for Arm"]
+    assert not library.required
+    assert library.missing == "no TensorFlow Lite Micro on virtual boards"
+    assert "sudo apt install libstdc++-arm-none-eabi-newlib " in library.hint
 
 
 def test_a_tool_that_does_not_run_is_not_there(tmp_path, monkeypatch):

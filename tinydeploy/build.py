@@ -17,10 +17,14 @@ from tinydeploy.project import FirmwareProject
 
 COMPILER_PACKAGE = "gcc-arm-none-eabi"
 NEWLIB_PACKAGE = "libnewlib-arm-none-eabi"
+LIBSTDCXX_PACKAGE = "libstdc++-arm-none-eabi-newlib"
 
 _KEPT_IMAGES = 8
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _TOO_LARGE = re.compile(r"The (program|data) size \((\d+) bytes\) is greater than maximum allowed \((\d+) bytes\)")
+_NO_LIBSTDCXX = re.compile(
+    r"fatal error: (new|type_traits|c(setjmp|stdarg|stddef|stdint|string)): No such|cannot find -lstdc"
+)
 _NO_NEWLIB = re.compile(r"nano\.specs|cannot find -l(c|gcc)\b|(string|stdint|inttypes|stdlib|math)\.h: No such file")
 
 
@@ -119,11 +123,15 @@ def _does_not_build(folder: Path, finished: Finished) -> BuildError:
     output = finished.stderr.decode(errors="replace")
     shown = first_errors(output) or [ending(finished.exit_code)]
     where = {"errors": "\n".join(shown), "project": str(folder)}
-    if _NO_NEWLIB.search(output):
-        return BuildError(
-            "the C library for Arm is not installed",
-            where={"package": f"{NEWLIB_PACKAGE} (Debian, Ubuntu)", **where},
-            hint=f"sudo apt install {NEWLIB_PACKAGE}",
-        )
+    for what, package, is_missing in (
+        ("C library", NEWLIB_PACKAGE, _NO_NEWLIB),
+        ("C++ library", LIBSTDCXX_PACKAGE, _NO_LIBSTDCXX),
+    ):
+        if is_missing.search(output):
+            return BuildError(
+                f"the {what} for Arm is not installed",
+                where={"package": f"{package} (Debian, Ubuntu)", **where},
+                hint=f"sudo apt install {package}",
+            )
     hint = f"look at the whole of it: pio run -d {shlex.quote(str(folder))}"
     return BuildError("the firmware does not build", where=where, hint=hint)

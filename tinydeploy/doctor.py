@@ -10,11 +10,11 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinydeploy.boards import load_boards
-from tinydeploy.build import COMPILER_PACKAGE, NEWLIB_PACKAGE
+from tinydeploy.build import COMPILER_PACKAGE, LIBSTDCXX_PACKAGE, NEWLIB_PACKAGE
 from tinydeploy.devices.emulator import QEMU_PACKAGE
 from tinydeploy.devices.ports import PortInfo, group_of, list_ports
 from tinydeploy.engines.tflm.library import describe_named_library
@@ -56,7 +56,11 @@ def _checks() -> Iterator[Check]:
     yield _python_package("PlatformIO", "platformio", "platformio", "no firmware can be built")
     yield _python_package("SCons", "SCons", "scons", "PlatformIO downloads it, which needs a network")
     yield _program("Arm GCC", "arm-none-eabi-gcc", COMPILER_PACKAGE, "no firmware can be built for Arm boards")
-    yield _newlib()
+    yield _library("C library for Arm", "nano.specs", NEWLIB_PACKAGE, "no firmware can be linked")
+    yield replace(
+        _library("C++ library for Arm", "libstdc++.a", LIBSTDCXX_PACKAGE, "no TensorFlow Lite Micro on virtual boards"),
+        required=False,
+    )
     yield _program("QEMU", "qemu-system-arm", QEMU_PACKAGE, "virtual boards do not run")
     yield _oracle()
     yield _tflm_library()
@@ -89,12 +93,12 @@ def _program(name: str, program: str, package: str, missing: str) -> Check:
     return Check(name=name, found=f"{version[0]}, {shutil.which(program)}")
 
 
-def _newlib() -> Check:
+def _library(name: str, file: str, package: str, missing: str) -> Check:
     """GCC answers with the bare name where it does not find a file."""
-    found = _output("arm-none-eabi-gcc", "-print-file-name=nano.specs").strip()
+    found = _output("arm-none-eabi-gcc", f"-print-file-name={file}").strip()
     if Path(found).is_absolute() and Path(found).is_file():
-        return Check(name="C library for Arm", found=str(Path(found).resolve().parent))
-    return Check(name="C library for Arm", missing="no firmware can be linked", hint=_apt(NEWLIB_PACKAGE))
+        return Check(name=name, found=str(Path(found).resolve().parent))
+    return Check(name=name, missing=missing, hint=_apt(package))
 
 
 def _oracle() -> Check:
