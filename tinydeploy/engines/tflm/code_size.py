@@ -12,7 +12,7 @@ from tinydeploy.model.graph import Graph
 
 @dataclass(frozen=True, kw_only=True)
 class CodeSizes:
-    """Bytes: ``base`` is link, runner, port, adapter, interpreter and C library; ``kernels`` are by op kind."""
+    """Bytes: ``base`` is link, runner, port, adapter, interpreter, C library and tables; ``kernels`` are by op kind."""
 
     base: int
     kernels: Mapping[str, int]
@@ -20,7 +20,7 @@ class CodeSizes:
 
 
 _REFERENCE = CodeSizes(
-    base=33_650,
+    base=34_050,
     kernels={
         "ADD": 9_100,
         "AVERAGE_POOL_2D": 3_400,
@@ -33,7 +33,7 @@ _REFERENCE = CodeSizes(
     other_kernel=6_000,
 )
 _CMSIS_NN = CodeSizes(
-    base=33_900,
+    base=34_300,
     kernels={
         "ADD": 9_600,
         "AVERAGE_POOL_2D": 3_300,
