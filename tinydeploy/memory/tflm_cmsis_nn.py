@@ -173,24 +173,14 @@ def _is_constant(call: Call, position: int) -> bool:
 
 def _window(call: Call) -> Window:
     source, weights, output = call.input(0), call.input(1), call.output()
-    stride_h, stride_w = call.option("StrideH"), call.option("StrideW")
+    plain = _undilated(call, source)
     dilation_h, dilation_w = call.option("DilationHFactor"), call.option("DilationWFactor")
-    return Window(
-        batch=source.shape[0],
-        in_h=source.shape[1],
-        in_w=source.shape[2],
-        in_c=source.shape[3],
-        filter_h=weights.shape[1],
-        filter_w=weights.shape[2],
-        filter_c=weights.shape[3],
-        out_w=output.shape[2],
-        out_c=output.shape[3],
-        stride_h=stride_h,
-        stride_w=stride_w,
+    return replace(
+        plain,
         dilation_h=dilation_h,
         dilation_w=dilation_w,
-        pad_h=_padding(source, weights, output, 1, stride_h, dilation_h),
-        pad_w=_padding(source, weights, output, 2, stride_w, dilation_w),
+        pad_h=_padding(source, weights, output, 1, plain.stride_h, dilation_h),
+        pad_w=_padding(source, weights, output, 2, plain.stride_w, dilation_w),
     )
 
 
@@ -201,7 +191,12 @@ def _padding(source: Tensor, weights: Tensor, output: Tensor, axis: int, stride:
 
 
 def _transposed_window(call: Call) -> Window:
-    source, weights, output = call.input(2), call.input(1), call.output()
+    return _undilated(call, call.input(2))
+
+
+def _undilated(call: Call, source: Tensor) -> Window:
+    """A convolution of ``source`` without dilation and padding."""
+    weights, output = call.input(1), call.output()
     return Window(
         batch=source.shape[0],
         in_h=source.shape[1],

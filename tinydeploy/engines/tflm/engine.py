@@ -29,6 +29,9 @@ _INSTRUCTIONS = {
 }
 """What CMSIS-NN is compiled to on these cores; elsewhere plain C."""
 
+_REST_OF_THE_FIRMWARE_BYTES = 4096
+"""More RAM than link, runner and interpreter take; what a probing firmware leaves to them."""
+
 
 class TflmEngine:
     """Runs a graph with TensorFlow Lite Micro, which lies in the project as source or is fetched by PlatformIO."""
@@ -168,6 +171,3 @@ def _room_to_probe(graph: Graph, board: Board, arena: _Arena) -> int:
     spare = board.ram_bytes - board.stack_bytes - framework - buffers - _REST_OF_THE_FIRMWARE_BYTES
     room = min(spare, 2 * arena.reserved_bytes + 8192)
     return max(room - room % 16, arena.reserved_bytes)
-
-
-_REST_OF_THE_FIRMWARE_BYTES = 4096
