@@ -322,7 +322,7 @@ def _outcome(deployment: "Deployment", lock: LockOptions) -> Outcome:
     from tinydeploy.report.deployment import deployment_json, deployment_text
 
     check = None
-    if deployment.arena.reserved_bytes == deployment.plan.engine.arena_reserved_bytes:
+    if not deployment.target.settings.probe_arena:
         check = check_lock(lock.path, deployment, update=lock.update, required=lock.required)
     return Outcome(
         text=deployment_text(deployment, check),
