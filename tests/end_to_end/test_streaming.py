@@ -68,14 +68,16 @@ def test_a_board_with_two_buffers_does_not_wait_for_input_where_computing_takes_
 
 
 @pytest.mark.usefixtures("use_cache")
-def test_with_one_buffer_the_period_is_that_of_transfer_and_computing_together(model_file):
-    def distance(stream: Streaming) -> float:
-        return abs(stream.period_us / (stream.transfer_us + stream.computing_us) - 1)
+def test_with_one_buffer_a_board_waits_for_each_input_and_only_then_computes(model_file):
+    def overlap(stream: Streaming) -> float:
+        # Only what is missing shows an overlap: a busy host lengthens the waiting, and with it the period, at will.
+        return 1 - min(
+            stream.period_us / (stream.transfer_us + stream.computing_us), stream.waiting_us / stream.transfer_us
+        )
 
-    stream = best(lambda: streamed(model_file("resnet8_int8.tflite"), buffers=1, inferences=20), distance, 0.15)
+    stream = best(lambda: streamed(model_file("resnet8_int8.tflite"), buffers=1, inferences=20), overlap, 0.15)
     assert stream.buffers == 1
-    assert distance(stream) < 0.15
-    assert stream.waiting_us == pytest.approx(stream.transfer_us, rel=0.3)
+    assert overlap(stream) < 0.15
 
 
 @pytest.mark.parametrize("buffers", [1, 2])
