@@ -33,9 +33,9 @@ from tinydeploy.plan import Plan, Replan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
 from tinydeploy.running import running, running_in_real_time, session_with
+from tinydeploy.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
-from tinydeploy.verify.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
 
 

@@ -14,7 +14,7 @@ from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.link.session import Session
 from tinydeploy.model.reader import read_model
 from tinydeploy.pipeline import build
-from tinydeploy.verify.samples import default_samples
+from tinydeploy.samples import default_samples
 
 BOARD = "qemu-cortex-m4"
 TRIES = 5

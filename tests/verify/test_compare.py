@@ -5,9 +5,9 @@ import pytest
 from tflite_builder import ModelBuilder
 
 from tinydeploy.model.reader import parse_model
+from tinydeploy.samples import UNLABELLED
 from tinydeploy.verify.compare import Accuracy, Comparison, Difference, compare, lsb_sizes
 from tinydeploy.verify.oracle import Reference
-from tinydeploy.verify.samples import UNLABELLED
 
 
 def against(*expected: np.ndarray, got: list[np.ndarray] | None = None, tolerance: int = 0, **more) -> Comparison:

@@ -7,9 +7,9 @@ from tflite_builder import ModelBuilder
 
 from tinydeploy.errors import ModelError
 from tinydeploy.model.reader import parse_model, read_model
+from tinydeploy.samples import Samples, default_samples
 from tinydeploy.verify import oracle
 from tinydeploy.verify.oracle import Interpreter, Reference, reference_outputs
-from tinydeploy.verify.samples import Samples, default_samples
 
 
 def asked(data: bytes, **options) -> Reference:

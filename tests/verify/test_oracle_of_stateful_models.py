@@ -6,8 +6,8 @@ from stateful_models import lstm_model, svdf_model
 
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import parse_model
+from tinydeploy.samples import Samples, default_samples
 from tinydeploy.verify.oracle import Interpreter, reference_outputs
-from tinydeploy.verify.samples import Samples, default_samples
 
 MODELS = {"lstm": lstm_model(), "svdf": svdf_model(), "svdf of int8": svdf_model("INT8")}
 

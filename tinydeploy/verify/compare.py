@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.model.graph import DType, Graph
+from tinydeploy.samples import UNLABELLED
 from tinydeploy.verify.oracle import Reference
-from tinydeploy.verify.samples import UNLABELLED
 
 Array = npt.NDArray[np.generic]
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tinydeploy import process
 from tinydeploy.errors import ModelError
 from tinydeploy.model.text import printable
-from tinydeploy.verify.samples import Samples
+from tinydeploy.samples import Samples
 
 # Memory that is not touched costs nothing; the larger size is for models that no board here could hold.
 _ARENA_BYTES = 64 << 20

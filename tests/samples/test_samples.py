@@ -14,7 +14,7 @@ from tflite_builder import ModelBuilder
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import parse_model
-from tinydeploy.verify.samples import UNLABELLED, Samples, default_samples, join_samples, load_samples
+from tinydeploy.samples import UNLABELLED, Samples, default_samples, join_samples, load_samples
 
 
 def model(*shapes: tuple[int, ...], dtype: str = "INT8", scale: float | None = 0.5, zero_point: int = -10) -> Graph:
@@ -134,7 +134,7 @@ def test_floats_are_quantised_away_from_zero_and_saturate_with_a_note(tmp_path):
 
 
 def test_floats_in_many_blocks_are_quantised_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinydeploy.verify.quantize._BLOCK_ELEMENTS", 24)
+    monkeypatch.setattr("tinydeploy.samples.quantize._BLOCK_ELEMENTS", 24)
     reals = np.linspace(-70, 70, 7 * 12).reshape(7, 4, 3).astype(np.float32)
     got = load_samples(save(tmp_path, reals), GRAPH).inputs[0].ravel()
     halves = np.sign(reals) * np.floor(np.abs(reals / 0.5) + 0.5)

@@ -12,7 +12,7 @@ from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import DType, Graph, Tensor
 from tinydeploy.model.indices import index_limit
 from tinydeploy.model.text import printable, shape_text
-from tinydeploy.verify.quantize import to_tensor_type
+from tinydeploy.samples.quantize import to_tensor_type
 
 Array = npt.NDArray[np.generic]
 
