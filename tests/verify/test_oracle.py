@@ -101,7 +101,7 @@ def test_an_interpreter_that_does_not_finish_is_ended():
     with pytest.raises(ModelError) as caught:
         asked(concatenation(), timeout_s=0.01)
     assert caught.value.summary == "the reference interpreter did not finish within 0.01 s"
-    assert caught.value.hint == "verify with fewer samples"
+    assert caught.value.hint == "try with fewer samples"
 
 
 def test_an_arena_that_is_too_small_is_made_larger_in_a_new_process(monkeypatch):

@@ -1,0 +1,113 @@
+"""A .tflite file as the schema's own objects, which passes may change before it is packed again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from tinydeploy.model.formats import IDENTIFIER, check_identifier
+from tinydeploy.model.raw import decode
+
+# Objects of the generated schema, which is untyped.
+Model = Any
+Operator = Any
+
+_KINDS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    schema.TensorType.FLOAT32: np.dtype("<f4"),
+    schema.TensorType.FLOAT16: np.dtype("<f2"),
+    schema.TensorType.INT8: np.dtype("i1"),
+    schema.TensorType.UINT8: np.dtype("u1"),
+    schema.TensorType.INT16: np.dtype("<i2"),
+    schema.TensorType.INT32: np.dtype("<i4"),
+    schema.TensorType.INT64: np.dtype("<i8"),
+    schema.TensorType.BOOL: np.dtype("bool"),
+}
+
+
+def unpack(data: bytes, name: str) -> Model:
+    """The objects of a file, ``schema.ModelT``. ``name`` is for messages.
+
+    Each op code has its code in ``builtinCode``, where older converters left only the deprecated field.
+
+    Raises:
+        ModelError: It is no .tflite file, or damaged.
+    """
+    check_identifier(data, name)
+    decode(data)  # which is proof against anything; the objects are not
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    for code in model.operatorCodes:
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return model
+
+
+def pack(model: Model) -> bytes:
+    """The bytes of the file."""
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def kind(model: Model, operator: Operator) -> str:
+    """TFLite's name of an op, such as ``CONV_2D``."""
+    code: int = model.operatorCodes[operator.opcodeIndex].builtinCode
+    return _KINDS.get(code, "CUSTOM")
+
+
+def tensor_name(tensor: Any) -> str:  # noqa: ANN401 - the schema's
+    """A tensor's name: untrusted text."""
+    name: bytes = tensor.name or b""
+    return name.decode(errors="replace")
+
+
+def reads(operator: Operator) -> Iterator[int]:
+    """The tensors that an op reads; absent optional ones are left out."""
+    return (int(index) for index in (operator.inputs if operator.inputs is not None else ()) if index >= 0)
+
+
+def constant(model: Model, index: int) -> npt.NDArray[np.generic] | None:
+    """A constant tensor's values in its shape; None where it is no constant, or of another type than numpy has."""
+    tensor = model.subgraphs[0].tensors[index]
+    data, dtype = model.buffers[tensor.buffer].data, _DTYPES.get(tensor.type)
+    if data is None or dtype is None:
+        return None
+    shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
+    values: npt.NDArray[np.generic] = np.frombuffer(bytes(data), dtype)
+    return values.reshape(shape)
+
+
+def make_constant(model: Model, index: int, values: npt.NDArray[np.generic]) -> None:
+    """Makes a tensor a constant with these values, which are of its type."""
+    tensor = model.subgraphs[0].tensors[index]
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    tensor.buffer = len(model.buffers)
+    model.buffers.append(buffer)
+    tensor.shape, tensor.shapeSignature = np.array(values.shape, np.int32), None
+
+
+def make_float(model: Model, index: int, values: npt.NDArray[np.float32]) -> None:
+    """Makes a tensor a float constant that is not quantised."""
+    tensor = model.subgraphs[0].tensors[index]
+    tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+    make_constant(model, index, values)
+
+
+def replace_tensor(model: Model, old: int, new: int) -> None:
+    """Makes every op and every graph output that uses tensor ``old`` use ``new``."""
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        if operator.inputs is not None:
+            operator.inputs = [new if index == old else int(index) for index in operator.inputs]
+    graph.outputs = [new if index == old else int(index) for index in graph.outputs]
+    for tensor_map in _signature_maps(model):
+        tensor_map.tensorIndex = new if tensor_map.tensorIndex == old else tensor_map.tensorIndex
+
+
+def _signature_maps(model: Model) -> Iterator[Any]:
+    for signature in model.signatureDefs or ():
+        yield from signature.inputs or ()
+        yield from signature.outputs or ()
