@@ -14,10 +14,14 @@ _MAX_END_DIMENSION = 65_535
 
 @dataclass(frozen=True, kw_only=True)
 class Unsupported:
-    """A place in the model that an engine cannot compile or run, and why."""
+    """A place in the model that an engine cannot compile or run, why, and what to do there where something is known."""
 
     place: str
     reason: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}" + (f"; {self.advice}" if self.advice else "")
 
 
 def unsupported_ends(graph: Graph) -> Iterator[Unsupported]:

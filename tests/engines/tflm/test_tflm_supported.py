@@ -120,7 +120,7 @@ def bare(kind, inputs=1, outputs=1, dtype="INT8"):
             bare("TOPK_V2", inputs=2, outputs=2),
             "not in TensorFlow Lite Micro; use ARG_MAX for the first, or sort the outputs outside of the model",
         ),
-        (bare("SIN"), "computes with floats only; replace it in the model, or compute it outside of the model"),
+        (bare("SIN"), "computes with floats only; feed it as an input, or look it up: GATHER in a constant table"),
         (bare("MyOp"), "a custom op; convert without custom ops, or compute it outside of the model"),
         (bare("SignalWindow"), "a custom op; leave the audio front end to the program around the model"),
         (bare("ELU", dtype="INT16"), "supported only where input and output are int8"),

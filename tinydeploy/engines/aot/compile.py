@@ -37,7 +37,7 @@ def compile_graph(graph: Graph) -> Program:
         raise ModelError(
             f"{printable(graph.name)} cannot be compiled: {len(refused)} of its ops, inputs and outputs "
             "are not supported",
-            where={"reasons": "\n".join(f"{item.place}: {item.reason}" for item in refused)},
+            where={"reasons": "\n".join(map(str, refused))},
             hint="change these in the model; docs/supported-ops.md lists what is supported",
         )
     layers = tuple(OPERATORS[op.kind].lower(graph, op) for op in graph.ops)
