@@ -55,10 +55,10 @@ def test_a_file_without_arrays_is_told_from_a_damaged_one(tool, model, content, 
     assert "numpy.save" in rows["try"]
 
 
-def test_a_missing_samples_file_and_a_folder_are_told(tool, model):
+def test_a_missing_samples_file_and_an_empty_folder_are_told(tool, model):
     (tool.folder / "images").mkdir()
     assert refused(tool, model, "nowhere.npz")[0] == "error: cannot read samples: nowhere.npz is not there"
-    assert refused(tool, model, "images")[0] == "error: cannot read samples: images is a folder, not a file"
+    assert refused(tool, model, "images")[0] == "error: samples do not fit: there is no file in the folder"
 
 
 def test_labels_that_are_no_classes_of_the_model_are_refused(tool, model):

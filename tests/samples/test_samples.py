@@ -282,9 +282,10 @@ def test_no_damage_to_a_file_does_more_than_refuse_it(tmp_path, archive, changes
         assert load_samples(path, GRAPH).inputs[0].shape[1:] == (1, 4, 3)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    assert refusal(tmp_path / "no.npy").summary == f"cannot read samples: {tmp_path / 'no.npy'} is not there"
-    assert refusal(tmp_path).summary == f"cannot read samples: {tmp_path} is a folder, not a file"
+def test_a_missing_file_is_refused_with_what_can_be_given(tmp_path):
+    error = refusal(tmp_path / "no.npy")
+    assert error.summary == f"cannot read samples: {tmp_path / 'no.npy'} is not there"
+    assert error.hint == "give an .npy, .npz or .csv file, or a folder of images or of .wav files"
 
 
 def test_names_that_do_not_match_several_inputs_are_refused(tmp_path):

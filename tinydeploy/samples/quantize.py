@@ -12,7 +12,10 @@ _BLOCK_ELEMENTS = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Converted:
-    """The outcome: values in the tensor's type, how many had to be clipped, and the place of the first non-number."""
+    """The outcome: values in the tensor's type, how many had to be clipped, and the place of the first that is none.
+
+    What is none: NaN, infinity, and where the tensor is of float32, what float32 does not hold.
+    """
 
     values: npt.NDArray[np.generic]
     saturated: int
@@ -30,16 +33,17 @@ def to_tensor_type(samples: npt.NDArray[np.generic], tensor: Tensor) -> Converte
     saturated = 0
     for start in range(0, len(samples), block):
         floats = np.asarray(samples[start : start + block])
-        finite = np.isfinite(floats)
-        if not finite.all():
-            first = np.argwhere(~finite)[0].tolist()
-            return Converted(values=result, saturated=saturated, bad=(start + first[0], *first[1:]))
         # A double beyond the range of float32 becomes infinite, which saturates like any other large value.
         with np.errstate(over="ignore"):
             single = floats.astype(np.float32)
-            if tensor.dtype is DType.FLOAT32 or tensor.quantization is None:
-                result[start : start + block] = single
-                continue
+        finite = np.isfinite(single if tensor.dtype is DType.FLOAT32 else floats)
+        if not finite.all():
+            first = np.argwhere(~finite)[0].tolist()
+            return Converted(values=result, saturated=saturated, bad=(start + first[0], *first[1:]))
+        if tensor.dtype is DType.FLOAT32 or tensor.quantization is None:
+            result[start : start + block] = single
+            continue
+        with np.errstate(over="ignore"):
             scaled = single / np.float32(tensor.quantization.scale)
         rounded = np.copysign(np.floor(np.abs(scaled).astype(np.float64) + 0.5), scaled)
         shifted = rounded + tensor.quantization.zero_point

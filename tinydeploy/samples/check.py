@@ -1,0 +1,128 @@
+"""What looks wrong about samples before anything is done with them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tinydeploy.model.graph import DType, Graph, Op, Tensor
+from tinydeploy.samples.ranges import InputRange, blocks, input_ranges
+from tinydeploy.samples.samples import Array, Samples
+
+_FEW = 10
+_LARGE, _SMALL = 100.0, 0.01
+_APART = 100.0
+# Whole numbers over less than this may well be quantities, such as counts or the digits' 0 to 16.
+_PIXEL_SPAN = 100.0
+# Shares of all values, and of the range that a quantised input holds.
+_SATURATED, _COVERED = 0.01, 0.02
+_ARITHMETIC = {"ADD", "SUB", "MUL", "DIV"}
+
+
+def suspicions(samples: Samples, graph: Graph) -> tuple[str, ...]:
+    """Sentences about what is likely a mistake, each with figures and what to do; none where nothing is.
+
+    Told: fewer than 10 samples; all of them the same; an input that is constant. Of float inputs: whole numbers as of
+    pixels or of quantised data, values beyond 100 or all below 0.01, and inputs a hundred times apart, but nothing of
+    these where the model itself scales the input first; there, values that are too small for that. Of quantised inputs:
+    more than 1 % of the values clipped, or values over less than 2 % of the range that the model was quantised for.
+    """
+    ranges = input_ranges(samples, graph)
+    found = [*_of_all(samples)]
+    floats = []
+    for position, (index, spread) in enumerate(zip(graph.inputs, ranges, strict=True)):
+        tensor, values = graph.tensors[index], samples.inputs[position]
+        if spread.low == spread.high:
+            found += _of_constant(values, spread)
+        elif tensor.dtype is DType.FLOAT32:
+            factor = _own_factor(graph, index)
+            found += _of_floats(values, spread) if factor is None else _of_scaled(spread, factor)
+            floats += [spread] if factor is None and spread.magnitude > 0 else []
+        elif tensor.quantization is not None:
+            clipped = samples.saturated[position] if samples.saturated else 0
+            found += _of_quantised(tensor, spread, clipped / values.size)
+    return (*found, *_of_several(floats))
+
+
+def _of_all(samples: Samples) -> Iterator[str]:
+    if samples.count > 1 and all(_all_equal(values) for values in samples.inputs):
+        yield f"all {samples.count:,} samples are the same: give different ones, as the model will see them"
+    elif samples.count < _FEW:
+        count = "there is only 1 sample" if samples.count == 1 else f"there are only {samples.count} samples"
+        yield f"{count}: the ranges that they show are likely too narrow; give 100 or more, of all kinds"
+
+
+def _all_equal(values: Array) -> bool:
+    return all(bool((block == values[:1]).all()) for block in blocks(values))
+
+
+def _of_constant(values: Array, spread: InputRange) -> Iterator[str]:
+    if values.size > 1:
+        yield f"all {values.size:,} values of input {spread.name} are {spread.low:.6g}: check how they were made"
+
+
+def _of_floats(values: Array, spread: InputRange) -> Iterator[str]:
+    """What looks wrong about a float input: the likeliest cause only."""
+    told = f"input {spread.name} ranges from {spread.low:.4g} to {spread.high:.4g}"
+    highest = 255 if spread.low >= 0 else 127
+    is_bytes = spread.low >= -128 and spread.high <= highest
+    if spread.high - spread.low >= _PIXEL_SPAN and is_bytes and _are_whole(values):
+        looks = "data that is quantised already" if spread.low < 0 else "pixels that are not scaled"
+        yield f"{told}, whole numbers only: it looks like {looks}; give it as the model was trained with"
+    elif spread.magnitude > _LARGE:
+        yield f"{told}: more than {_LARGE:g} is unusual; scale it as the model was trained with"
+    elif spread.magnitude < _SMALL:
+        yield f"{told}: less than {_SMALL:g} is unusual; scale it as the model was trained with"
+
+
+def _are_whole(values: Array) -> bool:
+    return all(bool((block == np.rint(block)).all()) for block in blocks(values))
+
+
+def _of_scaled(spread: InputRange, factor: float) -> Iterator[str]:
+    """``factor`` is what the model multiplies the input with."""
+    if spread.magnitude * abs(factor) < _SMALL:
+        told = f"input {spread.name} ranges from {spread.low:.4g} to {spread.high:.4g}, and the model multiplies it by"
+        yield f"{told} {factor:.4g} itself: give it unscaled (images: --image-range 0 255)"
+
+
+def _own_factor(graph: Graph, tensor: int) -> float | None:
+    """What the model multiplies an input with before all else, as a Rescaling layer does; None where it does not.
+
+    1 where it only adds something; the factor of the first channel where channels have their own.
+    """
+    readers = [op for op in graph.ops if tensor in op.inputs]
+    if len(readers) != 1 or readers[0].kind not in _ARITHMETIC:
+        return None
+    constant = _constant(graph, readers[0])
+    if constant is None:
+        return None
+    first = float(constant.reshape(-1)[0])
+    return {"MUL": first, "DIV": 1 / first if first else 1.0}.get(readers[0].kind, 1.0)
+
+
+def _constant(graph: Graph, op: Op) -> Array | None:
+    """The op's constant of at most one value per channel."""
+    constants = (graph.tensors[index] for index in op.inputs if index >= 0)
+    channels = graph.output_of(op).shape[-1:] or (1,)
+    return next((tensor.data for tensor in constants if tensor.elements in {1, *channels}), None)
+
+
+def _of_quantised(tensor: Tensor, spread: InputRange, clipped: float) -> Iterator[str]:
+    assert tensor.quantization is not None
+    scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
+    low, high = (scale * (limit - zero_point) for limit in tensor.dtype.integer_range)
+    held = f"{low:.4g} to {high:.4g}, for which the model was quantised"
+    if clipped > _SATURATED:
+        yield f"input {spread.name}: {clipped:.0%} of the values were clipped to {held}; scale them as in training"
+    elif spread.high - spread.low < _COVERED * (high - low):
+        told = f"input {spread.name} ranges from {spread.low:.4g} to {spread.high:.4g}"
+        yield f"{told}, {(spread.high - spread.low) / (high - low):.2%} of {held}; scale it as in training"
+
+
+def _of_several(ranges: list[InputRange]) -> Iterator[str]:
+    if len(ranges) < 2:
+        return
+    small, *_, large = sorted(ranges, key=lambda spread: spread.magnitude)
+    if large.magnitude > _APART * small.magnitude:
+        told = f"input {large.name} reaches {large.magnitude:.4g}, {small.name} only {small.magnitude:.4g}"
+        yield f"{told}: check that each is scaled as in training"
