@@ -116,7 +116,8 @@ def _add(path: Path, rows: _Rows, row: list[str], line: int, tensor: Tensor, lab
         rows.values.extend(float(cell) for column, cell in enumerate(row) if column != label)
     except ValueError as error:
         column, cell = next((column, cell) for column, cell in enumerate(row, start=1) if not _is_number(cell))
-        raise _bad_cell(path, line, column, f"is not a number: {cell}") from error
+        what = f"is not a number: {cell}" if cell.strip() else "is empty"
+        raise _bad_cell(path, line, column, what) from error
     rows.lines.append(line)
 
 
