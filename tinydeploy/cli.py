@@ -20,19 +20,24 @@ from tinydeploy.cli_options import (
     ENGINE,
     MODEL,
     PORT,
-    SAMPLES,
     LockOptions,
     Outcome,
     on_target,
+    with_gates,
     with_lock,
+    with_quantization,
+    with_samples,
     with_settings,
 )
 from tinydeploy.errors import InternalError, InterruptedRunError, TinydeployError, UsageError, failure_of, visible
 
 if TYPE_CHECKING:
+    from tinydeploy.convert.gates import Gates
+    from tinydeploy.convert.quantize import QuantizationSettings
     from tinydeploy.deployment import Deployment, Target
     from tinydeploy.engines.interface import EngineSettings
     from tinydeploy.report.terminal import Terminal
+    from tinydeploy.samples.source import SampleSource
 
 # What a command needs is imported when it runs, so that `tinydeploy --help` answers at once.
 
@@ -108,7 +113,7 @@ def _end(_signal: int, _frame: object) -> NoReturn:
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def tinydeploy(context: click.Context) -> int:
-    """Deploy int8 neural networks to microcontrollers and verify them there, bit for bit.
+    """Deploy neural networks to microcontrollers as int8 and verify them there, bit for bit.
 
     Start with:  tinydeploy flash MODEL.tflite --board qemu-cortex-m4
     """
@@ -188,8 +193,58 @@ def inspect(
 
 
 @verb
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", required=True, help="The .tflite.")
+@with_samples
+@with_quantization
+@with_gates
+@click.option(
+    "--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the quality by layer: .png or .svg."
+)
+def convert(
+    terminal: "Terminal",
+    *,
+    source: Path,
+    output: Path,
+    samples: "SampleSource | None",
+    settings: "QuantizationSettings",
+    gates: "Gates",
+    picture: Path | None,
+) -> Outcome:
+    """Make a full int8 .tflite of a model, and measure what that costs.
+
+    SOURCE is a float .tflite, a Keras .keras or .h5 file, a SavedModel folder, an ONNX file, or a PyTorch program
+    (torch.export.save, .pt2). A fifth of the samples is held out to measure with.
+    """
+    from tinydeploy import pipeline
+    from tinydeploy.files import require_place
+    from tinydeploy.report.conversion import converted_json, converted_text
+    from tinydeploy.report.quality_picture import require_picture, write_picture
+
+    require_place(output)
+    if picture is not None:
+        require_picture(picture)
+    conversion = pipeline.convert(
+        source,
+        output,
+        samples=samples,
+        settings=settings,
+        gates=gates,
+        progress=terminal,
+    )
+    if picture is not None and conversion.quality is not None:
+        write_picture(conversion.quality, picture)
+    return Outcome(
+        text=converted_text(conversion, output),
+        json=converted_json(conversion, source, output),
+        exit_code=1 if conversion.missed else 0,
+    )
+
+
+@verb
 @MODEL
 @on_target
+@with_samples
 @click.option(
     "-o",
     "--output",
@@ -198,12 +253,14 @@ def inspect(
     required=True,
     help="A new folder, or an earlier project's.",
 )
-def generate(terminal: "Terminal", *, model: Path, target: "Target", output: Path) -> Outcome:
+def generate(
+    terminal: "Terminal", *, model: Path, target: "Target", samples: "SampleSource | None", output: Path
+) -> Outcome:
     """Write the firmware as a PlatformIO project that builds anywhere."""
     from tinydeploy import pipeline
     from tinydeploy.report.plan import inspection_json
 
-    plan, _ = pipeline.generate(model, target, output, progress=terminal)
+    plan, _ = pipeline.generate(model, target, output, samples=samples, progress=terminal)
     place = visible(shlex.quote(str(output)))
     text = f"written to {place}; build it with: pio run -d {place}"
     return Outcome(text=text, json=inspection_json(model, (plan,)))
@@ -212,12 +269,13 @@ def generate(terminal: "Terminal", *, model: Path, target: "Target", output: Pat
 @verb
 @MODEL
 @on_target
-def build(terminal: "Terminal", *, model: Path, target: "Target") -> Outcome:
+@with_samples
+def build(terminal: "Terminal", *, model: Path, target: "Target", samples: "SampleSource | None") -> Outcome:
     """Build the firmware with PlatformIO."""
     from tinydeploy import pipeline
     from tinydeploy.report.deployment import build_json, build_text
 
-    built = pipeline.build(model, target, progress=terminal)
+    built = pipeline.build(model, target, samples=samples, progress=terminal)
     return Outcome(text=build_text(built), json=build_json(built))
 
 
@@ -225,7 +283,7 @@ def build(terminal: "Terminal", *, model: Path, target: "Target") -> Outcome:
 @MODEL
 @on_target
 @PORT
-@SAMPLES
+@with_samples
 @with_lock
 @click.option("--keep", is_flag=True, help="Leave a virtual board running, for: verify --port.")
 def flash(
@@ -234,7 +292,7 @@ def flash(
     model: Path,
     target: "Target",
     port: str | None,
-    samples: Path | None,
+    samples: "SampleSource | None",
     lock: LockOptions,
     keep: bool,
 ) -> Outcome:
@@ -252,7 +310,7 @@ def flash(
 @MODEL
 @on_target
 @PORT
-@SAMPLES
+@with_samples
 @with_lock
 def verify(
     terminal: "Terminal",
@@ -260,7 +318,7 @@ def verify(
     model: Path,
     target: "Target",
     port: str | None,
-    samples: Path | None,
+    samples: "SampleSource | None",
     lock: LockOptions,
 ) -> Outcome:
     """Verify a board that was flashed before.
@@ -277,7 +335,7 @@ def verify(
 @MODEL
 @on_target
 @PORT
-@SAMPLES
+@with_samples
 @with_lock
 @click.option(
     "--inferences",
@@ -293,7 +351,7 @@ def bench(
     model: Path,
     target: "Target",
     port: str | None,
-    samples: Path | None,
+    samples: "SampleSource | None",
     lock: LockOptions,
     inferences: int,
 ) -> Outcome:

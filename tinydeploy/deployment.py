@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinydeploy.bench import Latency, Streaming
+from tinydeploy.convert.conversion import Conversion
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.image import Image
@@ -30,9 +31,14 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Build:
-    """What came out of `build`. ``folder`` is where it was built, ``seconds`` has the time of each stage."""
+    """What came out of `build`.
+
+    ``conversion`` is how the model became integer, None where it was. ``folder`` is where it was built, ``seconds`` has
+    the time of each stage.
+    """
 
     model: Path
+    conversion: Conversion | None
     plan: Plan
     project: FirmwareProject
     folder: Path
@@ -44,13 +50,14 @@ class Build:
 class Deployment:
     """What came out of `flash`, `verify` or `bench`.
 
-    ``arena`` and ``stack_bytes`` are what the device itself reports, the latter its high-water mark (0 where it cannot
-    tell). ``image`` is None where the firmware was not built here. ``kept`` is the virtual board that goes on running.
-    ``seconds`` has the time of each stage.
+    ``conversion`` is how the model became integer, None where it was. ``arena`` and ``stack_bytes`` are what the device
+    itself reports, the latter its high-water mark (0 where it cannot tell). ``image`` is None where the firmware was
+    not built here. ``kept`` is the virtual board that goes on running. ``seconds`` has the time of each stage.
     """
 
     model: Path
     target: Target
+    conversion: Conversion | None
     plan: Plan
     image: Image | None
     comparison: Comparison

@@ -1,6 +1,6 @@
 """The way of a model to a board and back. Read this first.
 
-    .tflite → Graph → Plan → FirmwareProject → Image → running device → Comparison and Latency → Deployment
+    model → Conversion → Graph → Plan → FirmwareProject → Image → running device → Comparison and Latency → Deployment
 
 Every function here is a verb of the command line and does one stretch of that way. Data goes one way: each stage gets
 what the one before it made, and nothing is decided after the Plan.
@@ -8,20 +8,25 @@ what the one before it made, and nothing is decided after the Plan.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
+from tinydeploy.convert.conversion import Conversion, convert_source, is_integer
+from tinydeploy.convert.gates import Gates, missed
+from tinydeploy.convert.quantize import QuantizationSettings
+from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import ENGINES, default_engine
 from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
 from tinydeploy.errors import TinydeployError, UsageError
-from tinydeploy.files import cache_dir
+from tinydeploy.files import cache_dir, write_file
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
 from tinydeploy.lock.entry import measured_arenas
@@ -33,10 +38,14 @@ from tinydeploy.plan import Plan, Replan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
 from tinydeploy.running import running, running_in_real_time, session_with
-from tinydeploy.samples import FIRST_NOISE, Samples, default_samples, join_samples, load_samples
+from tinydeploy.samples import FIRST_NOISE, Samples, default_samples, join_samples
+from tinydeploy.samples.source import AnySamples, SampleSource, sample_source
 from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
+
+_VERIFIED_OF_CONVERSION = 100
+"""Held-out samples that go to the board, besides the default ones, where the model was converted on the way."""
 
 
 def boards() -> tuple[Board, ...]:
@@ -75,16 +84,55 @@ def inspect(
     return tuple(plans)
 
 
-def generate(model: Path, target: Target, output: Path, *, progress: Progress = SILENT) -> tuple[Plan, FirmwareProject]:
-    """Writes the firmware project to the folder ``output``, which has to be new, empty or an earlier project's."""
-    plan, project = _generate(_read(model), target, Stopwatch(progress))
+def convert(
+    source: object,
+    output: Path | None = None,
+    *,
+    samples: AnySamples | None = None,
+    settings: QuantizationSettings = QuantizationSettings(),  # noqa: B008 - it is frozen
+    gates: Gates = Gates(),  # noqa: B008 - it is frozen
+    example_inputs: Sequence[object] = (),
+    progress: Progress = SILENT,
+) -> Conversion:
+    """Makes a full int8 .tflite of a model, measures what that costs, and writes it to ``output``.
+
+    ``source`` is the path of a .tflite, .keras, .h5, .onnx or .pt2 file or of a SavedModel folder, or a live Keras or
+    PyTorch model; the latter needs ``example_inputs`` to be exported with. What misses a gate is not written, and
+    has its reasons in ``missed``.
+    """
+    with ExitStack() as stack:
+        if not isinstance(source, str | Path):
+            folder = stack.enter_context(TemporaryDirectory())
+            source = save_live(source, Path(folder), example_inputs=example_inputs)
+        conversion = convert_source(Path(source), sample_source(samples), settings, Stopwatch(progress))
+    conversion = replace(conversion, missed=missed(conversion.quality, gates))
+    if output is not None and not conversion.missed:
+        write_file(output, conversion.data)
+    return conversion
+
+
+def generate(
+    model: Path,
+    target: Target,
+    output: Path,
+    *,
+    samples: AnySamples | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Plan, FirmwareProject]:
+    """Writes the firmware project to the folder ``output``, which has to be new, empty or an earlier project's.
+
+    ``samples`` are for a model that is not integer yet, here and below.
+    """
+    watch = Stopwatch(progress)
+    plan, project = _generate(_deployable(model, samples, watch), target, watch)
     write_project(project, output)
     return plan, project
 
 
-def build(model: Path, target: Target, *, progress: Progress = SILENT) -> Build:
+def build(model: Path, target: Target, *, samples: AnySamples | None = None, progress: Progress = SILENT) -> Build:
     """Builds the firmware; a build of the same project is used again."""
-    return _build(model, _read(model), target, Stopwatch(progress))
+    watch = Stopwatch(progress)
+    return _build(_deployable(model, samples, watch), target, watch)
 
 
 def flash(
@@ -92,7 +140,7 @@ def flash(
     target: Target,
     *,
     port: str | None = None,
-    samples: Path | None = None,
+    samples: AnySamples | None = None,
     keep: bool = False,
     progress: Progress = SILENT,
 ) -> Deployment:
@@ -102,13 +150,13 @@ def flash(
     virtual board goes on running afterwards.
     """
     watch = Stopwatch(progress)
-    graph = _read(model)
-    inputs = _samples(graph, samples)
-    built = _settled(model, graph, target, watch, port=port)
+    source = _deployable(model, samples, watch)
+    inputs = _samples(source, samples)
+    built = _settled(source, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
             device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
-        deployment = _verify(model, target, built.plan, session, inputs, watch)
+        deployment = _verify(source, target, built.plan, session, inputs, watch)
     return replace(deployment, image=built.image, kept=device if keep else None)
 
 
@@ -117,7 +165,7 @@ def verify(
     target: Target,
     *,
     port: str | None = None,
-    samples: Path | None = None,
+    samples: AnySamples | None = None,
     progress: Progress = SILENT,
 ) -> Deployment:
     """Compares what a device that was flashed before computes with the oracle.
@@ -127,15 +175,15 @@ def verify(
     if port is None and find_board(target.board).is_virtual:
         return flash(model, target, samples=samples, progress=progress)
     watch = Stopwatch(progress)
-    graph = _read(model)
-    inputs = _samples(graph, samples)
-    plan, project = _generate(graph, target, watch)
+    source = _deployable(model, samples, watch)
+    inputs = _samples(source, samples)
+    plan, project = _generate(source, target, watch)
     with ExitStack() as stack:
         with watch.stage("connect"):
             session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
-            if graph.is_stateful:
+            if source.graph.is_stateful:
                 session.reset()  # what it has computed before is not what it starts with
-        return _verify(model, target, plan, session, inputs, watch)
+        return _verify(source, target, plan, session, inputs, watch)
 
 
 def bench(
@@ -143,23 +191,41 @@ def bench(
     target: Target,
     *,
     port: str | None = None,
-    samples: Path | None = None,
+    samples: AnySamples | None = None,
     inferences: int = 20,
     progress: Progress = SILENT,
 ) -> Deployment:
     """Does what `flash` does, then streams inputs through the board as fast as it takes them, in real time."""
     watch = Stopwatch(progress)
-    graph = _read(model)
-    inputs = _samples(graph, samples)
-    built = _settled(model, graph, target, watch, port=port)
+    source = _deployable(model, samples, watch)
+    inputs = _samples(source, samples)
+    built = _settled(source, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
             _, session = stack.enter_context(running(built, watch, port=port))
-        deployment = _verify(model, target, built.plan, session, inputs, watch)
+        deployment = _verify(source, target, built.plan, session, inputs, watch)
     with watch.stage("stream"), running_in_real_time(built, port=port) as session:
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Deployable:
+    """An integer model, and how it became one where it was not."""
+
+    path: Path
+    graph: Graph
+    conversion: Conversion | None
+
+
+def _deployable(model: Path, samples: AnySamples | None, watch: Stopwatch) -> _Deployable:
+    """The model as it is deployed: converted first where it is not integer."""
+    if is_integer(model):
+        return _Deployable(path=model, graph=_read(model), conversion=None)
+    conversion = convert_source(model, sample_source(samples), QuantizationSettings(), watch)
+    watch.converted(conversion)
+    return _Deployable(path=model, graph=conversion.graph, conversion=conversion)
 
 
 def _planner(graph: Graph, *, buffers: int, settings: EngineSettings) -> Replan:
@@ -188,8 +254,8 @@ def _read(model: Path) -> Graph:
     return graph
 
 
-def _generate(graph: Graph, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
-    board = find_board(target.board)
+def _generate(source: _Deployable, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
+    graph, board = source.graph, find_board(target.board)
     with watch.stage("plan"):
         plan_for = _planner(graph, buffers=target.buffers, settings=_known(graph, target))
         plan = plan_for(board, target.engine or default_engine(board))
@@ -207,17 +273,25 @@ def _generate(graph: Graph, target: Target, watch: Stopwatch) -> tuple[Plan, Fir
     return plan, project
 
 
-def _build(model: Path, graph: Graph, target: Target, watch: Stopwatch) -> Build:
-    plan, project = _generate(graph, target, watch)
+def _build(source: _Deployable, target: Target, watch: Stopwatch) -> Build:
+    plan, project = _generate(source, target, watch)
     folder = cache_dir("projects") / project.folder_name
     with watch.stage("build"):
         image = build_project(project, folder, on_line=watch.line)
-    return Build(model=model, plan=plan, project=project, folder=folder, image=image, seconds=watch.seconds)
+    return Build(
+        model=source.path,
+        conversion=source.conversion,
+        plan=plan,
+        project=project,
+        folder=folder,
+        image=image,
+        seconds=watch.seconds,
+    )
 
 
-def _settled(model: Path, graph: Graph, target: Target, watch: Stopwatch, *, port: str | None) -> Build:
+def _settled(source: _Deployable, target: Target, watch: Stopwatch, *, port: str | None) -> Build:
     """Builds. Where the arena's size is only estimated, the board is asked for it, and all is built again with that."""
-    built = _build(model, graph, target, watch)
+    built = _build(source, target, watch)
     engine = built.plan.engine
     if engine.arena_estimated is None or target.settings.probe_arena:
         return built
@@ -228,13 +302,22 @@ def _settled(model: Path, graph: Graph, target: Target, watch: Stopwatch, *, por
     sizes = ArenaSizes(used_bytes=arena.used_bytes, needed_bytes=arena.smallest_bytes)
     key = (built.plan.board.id, engine.library_identity, engine.kernels)
     settings = replace(target.settings, measured={**target.settings.measured, key: sizes})
-    return _build(model, graph, replace(target, settings=settings), watch)
+    return _build(source, replace(target, settings=settings), watch)
 
 
-def _samples(graph: Graph, path: Path | None) -> Samples:
-    """The default samples, and behind them the user's."""
-    samples = default_samples(graph)
-    return samples if path is None else join_samples(samples, load_samples(path, graph))
+def _samples(model: _Deployable, samples: AnySamples | None) -> Samples:
+    """The default samples, and behind them the user's; of those that a model was converted with, some held out."""
+    defaults, given = default_samples(model.graph), sample_source(samples)
+    if model.conversion is not None and model.conversion.calibration is not None:
+        given = _held_out(model.conversion.calibration.held_out)
+    return defaults if given is None else join_samples(defaults, given.load(model.graph))
+
+
+def _held_out(samples: Samples) -> SampleSource:
+    """As many of the samples as a board computes in short time."""
+    chosen = samples.take(range(min(samples.count, _VERIFIED_OF_CONVERSION)))
+    arrays = {f"input{position}": values for position, values in enumerate(chosen.inputs)}
+    return SampleSource(arrays=arrays if chosen.labels is None else {**arrays, "labels": chosen.labels})
 
 
 def _arena(plan: Plan, session: Session) -> Arena:
@@ -246,7 +329,7 @@ def _arena(plan: Plan, session: Session) -> Arena:
 
 
 def _verify(
-    model: Path, target: Target, plan: Plan, session: Session, samples: Samples, watch: Stopwatch
+    source: _Deployable, target: Target, plan: Plan, session: Session, samples: Samples, watch: Stopwatch
 ) -> Deployment:
     with watch.stage("verify"):
         reference = reference_outputs(plan.graph.source, samples)
@@ -260,8 +343,9 @@ def _verify(
         )
         latency = measure_latency(session, plan.board, pack_sample(samples[FIRST_NOISE], session.hello))
     return Deployment(
-        model=model,
+        model=source.path,
         target=target,
+        conversion=source.conversion,
         plan=plan,
         image=None,
         comparison=comparison,

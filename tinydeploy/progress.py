@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
+from tinydeploy.convert.conversion import Conversion
 from tinydeploy.plan import Plan
 
 
@@ -12,7 +13,10 @@ class Progress(Protocol):
     """Somebody who watches a deployment."""
 
     def stage(self, name: str) -> None:
-        """The stage of this name begins: plan, generate, build, flash or connect, verify, stream."""
+        """The stage of this name begins: read, quantize, measure, plan, generate, build, flash, and so on."""
+
+    def converted(self, conversion: Conversion) -> None:
+        """The model was not integer, and is now."""
 
     def planned(self, plan: Plan) -> None:
         """The plan is made, and it fits."""
@@ -26,6 +30,9 @@ class Progress(Protocol):
 
 class _Silent:
     def stage(self, name: str) -> None:
+        """Nobody watches."""
+
+    def converted(self, conversion: Conversion) -> None:
         """Nobody watches."""
 
     def planned(self, plan: Plan) -> None:
@@ -52,6 +59,7 @@ class Stopwatch:
         self._progress = progress
         self._begin = monotonic()
         self._stages: dict[str, float] = {}
+        self.converted = progress.converted
         self.planned = progress.planned
         self.step = progress.step
         self.line = progress.line

@@ -2,30 +2,11 @@
 
 from ai_edge_litert import schema_py_generated as schema
 
-from tinydeploy.convert.flatbuffer import Model, kind, reads, replace_tensor, tensor_name
+from tinydeploy.convert.flatbuffer import Model, reads, replace_tensor, tensor_name
 from tinydeploy.errors import ModelError
 from tinydeploy.model.text import printable
 
 _FLOAT = schema.TensorType.FLOAT32
-
-
-def has_only_float_ends(model: Model) -> bool:
-    """Whether floats go into QUANTIZE ops that read a graph input, come out of DEQUANTIZE ops, and are nowhere else.
-
-    False, too, where there are no floats at all.
-    """
-    graph = model.subgraphs[0]
-    inputs, outputs = set(map(int, graph.inputs)), set(map(int, graph.outputs))
-    floats = [
-        (kind(model, operator), int(index))
-        for operator in graph.operators
-        for index in (*reads(operator), *operator.outputs)
-        if graph.tensors[index].type == _FLOAT
-    ]
-    return bool(floats) and all(
-        (operator == "QUANTIZE" and index in inputs) or (operator == "DEQUANTIZE" and index in outputs)
-        for operator, index in floats
-    )
 
 
 def to_integer_ends(model: Model) -> None:

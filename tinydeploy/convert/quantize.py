@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tinydeploy import worker
-from tinydeploy.errors import BuildError
+from tinydeploy.errors import BuildError, UsageError
 from tinydeploy.samples.samples import Samples
 
 Target = Literal["int8", "int16x8"]
@@ -25,10 +25,21 @@ class QuantizationSettings:
 
     ``target``: int8 weights with int8 activations, or with int16 ones (16x8), inputs and outputs included.
     ``per_channel``: a scale for each output channel of convolutions and fully connected layers, or one for each tensor.
+
+    Raises:
+        UsageError: Both are not to be had together.
     """
 
     target: Target = "int8"
     per_channel: bool = True
+
+    def __post_init__(self) -> None:
+        if self.target == "int16x8" and not self.per_channel:
+            # It fails on depthwise convolutions, TensorFlow 2.21.
+            raise UsageError(
+                "int16x8 has one scale for each channel, TensorFlow quantises it in no other way",
+                hint="leave out --weights per-tensor",
+            )
 
 
 def require_quantizer() -> None:

@@ -2,13 +2,13 @@
 
 import enum
 
-from ai_edge_litert import schema_py_generated as schema
-
-from tinydeploy.convert.constants import to_float_constants
-from tinydeploy.convert.ends import has_only_float_ends, to_integer_ends
-from tinydeploy.convert.flatbuffer import Model, pack, reads, unpack
 from tinydeploy.convert.float_model import FloatModel
-from tinydeploy.convert.static_shapes import make_static
+from tinydeploy.errors import ModelError
+from tinydeploy.model.formats import check_identifier
+from tinydeploy.model.raw import RawModel, decode
+
+# TensorType in TFLite's schema.fbs; the schema itself takes a tenth of a second to import.
+_FLOAT32, _FLOAT16, _UINT8, _INT8 = 0, 1, 3, 9
 
 
 class Precision(enum.Enum):
@@ -26,19 +26,31 @@ def precision_of(data: bytes, name: str) -> Precision:
     Raises:
         ModelError: It is no .tflite file, or damaged.
     """
-    model = unpack(data, name)
-    if has_only_float_ends(model):
+    try:
+        check_identifier(data, name)
+        model = decode(data)
+        used = {index for op in model.ops for index in (*op.inputs, *op.outputs)} - {-1}
+        tensors = [model.tensors[index] for index in used]
+    except IndexError:
+        return Precision.INTEGER  # as far as can be told: the reader says what is wrong with it
+    except ModelError as error:
+        error.where = {"model": name, **error.where}
+        raise
+    if _has_only_float_ends(model):
         return Precision.FLOAT_ENDS
-    graph = model.subgraphs[0]
-    used = {int(index) for operator in graph.operators for index in (*reads(operator), *operator.outputs)}
-    types = {graph.tensors[index].type for index in used}
-    if schema.TensorType.FLOAT32 not in types:
+    if not any(tensor.type_code in {_FLOAT32, _FLOAT16} for tensor in tensors):
         return Precision.INTEGER
-    return Precision.DYNAMIC_RANGE if _has_integer_weights(model, used) else Precision.FLOAT
+    has_integer_weights = any(
+        tensor.type_code in {_INT8, _UINT8} and tensor.scales and len(tensor.data) for tensor in tensors
+    )
+    return Precision.DYNAMIC_RANGE if has_integer_weights else Precision.FLOAT
 
 
 def with_integer_ends(data: bytes, name: str) -> bytes:
     """The same model with integers at its ends; see `ends.to_integer_ends`."""
+    from tinydeploy.convert.ends import to_integer_ends
+    from tinydeploy.convert.flatbuffer import pack, unpack
+
     model = unpack(data, name)
     to_integer_ends(model)
     return pack(model)
@@ -50,29 +62,35 @@ def float_tflite(data: bytes, name: str) -> FloatModel:
     Raises:
         ModelError: Its constants are not understood, or it cannot be run with batch 1.
     """
-    precision = precision_of(data, name)
-    return FloatModel(
-        data=normalized(data, name),
-        source=precision.value,
-        permutations=(None,) * len(unpack(data, name).subgraphs[0].inputs),
-    )
+    converted = normalized(data, name)
+    inputs = len(decode(converted).inputs)
+    return FloatModel(data=converted, source=precision_of(data, name).value, permutations=(None,) * inputs)
 
 
 def normalized(data: bytes, name: str) -> bytes:
     """The form in which every float .tflite goes on, whoever converted it: float32 constants, batch 1, fixed shapes."""
+    from tinydeploy.convert.constants import to_float_constants
+    from tinydeploy.convert.flatbuffer import pack, unpack
+    from tinydeploy.convert.static_shapes import make_static
+
     model = unpack(data, name)
     to_float_constants(model)
     make_static(model)
     return pack(model)
 
 
-def _has_integer_weights(model: Model, used: set[int]) -> bool:
-    """Whether a constant is quantised."""
-    tensors = model.subgraphs[0].tensors
-    return any(
-        tensors[index].type in {schema.TensorType.INT8, schema.TensorType.UINT8}
-        and tensors[index].quantization is not None
-        and tensors[index].quantization.scale is not None
-        and model.buffers[tensors[index].buffer].data is not None
-        for index in used
+def _has_only_float_ends(model: RawModel) -> bool:
+    """Whether floats go into QUANTIZE ops that read a graph input, come out of DEQUANTIZE ops, and are nowhere else.
+
+    False, too, where there are no floats at all.
+    """
+    floats = [
+        (op.kind, index)
+        for op in model.ops
+        for index in (*op.inputs, *op.outputs)
+        if index >= 0 and model.tensors[index].type_code == _FLOAT32
+    ]
+    return bool(floats) and all(
+        (kind == "QUANTIZE" and index in model.inputs) or (kind == "DEQUANTIZE" and index in model.outputs)
+        for kind, index in floats
     )

@@ -64,17 +64,26 @@ def read_model(path: Path) -> Graph:
         UsageError: There is no such file, or it cannot be read.
         ModelError: Its content is not a usable model.
     """
+    return parse_model(read_bytes(path), name=path.name)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a model file, whatever it is.
+
+    Raises:
+        UsageError: There is no such file, or it cannot be read.
+        ModelError: It is too large for a model.
+    """
     if not path.is_file():
         raise _not_a_file(path)
     try:
         size = path.stat().st_size
         if size > _MAX_FILE_BYTES:
             raise ModelError(f"{path} is too large for a model: {size:,} bytes, at most {_MAX_FILE_BYTES:,}")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"cannot read {path}: {reason}", hint="check the file's permissions") from error
-    return parse_model(data, name=path.name)
 
 
 def parse_model(data: bytes, *, name: str) -> Graph:

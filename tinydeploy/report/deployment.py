@@ -15,6 +15,7 @@ from tinydeploy.link.hello import Arena
 from tinydeploy.lock.check import LockCheck
 from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
+from tinydeploy.report.conversion import conversion_json
 from tinydeploy.report.layers import layers_json, layers_text
 from tinydeploy.report.lock import lock_json, lock_text
 from tinydeploy.report.plan import arena_source, engine_json, model_json
@@ -37,6 +38,7 @@ def build_json(built: Build) -> dict[str, Json]:
     return {
         "ok": True,
         "model": model_json(built.model, built.plan),
+        "conversion": None if built.conversion is None else conversion_json(built.conversion),
         "board": built.plan.board.id,
         **engine_json(built.plan),
         "firmware": str(built.image.elf),
@@ -72,6 +74,7 @@ def deployment_json(deployment: Deployment, lock: LockCheck | None = None) -> di
     return {
         "ok": deployment.ok and (lock is None or lock.ok),
         "model": model_json(deployment.model, plan),
+        "conversion": None if deployment.conversion is None else conversion_json(deployment.conversion),
         "board": plan.board.id,
         **engine_json(plan),
         "memory": _memory(plan, deployment.image, deployment.arena, deployment.stack_bytes or None),

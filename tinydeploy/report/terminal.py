@@ -10,9 +10,11 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as ProgressBars
 
 from tinydeploy import __version__
+from tinydeploy.convert.conversion import Conversion
 from tinydeploy.errors import TinydeployError
 from tinydeploy.files import require_place, write_file
 from tinydeploy.plan import Plan
+from tinydeploy.report.conversion import conversion_text
 from tinydeploy.report.plan import plan_text
 from tinydeploy.report.values import Json
 
@@ -78,10 +80,18 @@ class Terminal:
         if self._verbose:
             self._err.print(f"  {text}", markup=False)
 
+    def converted(self, conversion: Conversion) -> None:
+        """What became of the model, as soon as it is integer."""
+        self._show(conversion_text(conversion))
+
     def planned(self, plan: Plan) -> None:
-        """The plan, as soon as it is made. The bars, on another stream, step aside."""
+        """The plan, as soon as it is made."""
+        self._show(plan_text(plan))
+
+    def _show(self, text: RenderableType) -> None:
+        """Text between the stages. The bars, on another stream, step aside."""
         self._bars.stop()
-        self._out.print(plan_text(plan))
+        self._out.print(text, markup=False)
         self._bars.start()
 
     def write(self, text: RenderableType, values: dict[str, Json]) -> None:
