@@ -34,7 +34,7 @@ def test_an_image_of_the_inputs_size_keeps_its_pixels_from_0_to_1(tmp_path):
     samples = load_samples(picture(tmp_path / "a.png", grey()), GREY)
     assert samples.inputs[0].dtype == np.float32
     assert np.array_equal(samples.inputs[0][0, 0, :, :, 0], grey().astype(np.float32) / np.float32(255))
-    assert samples.notes == ("1 images, made 4x6 with 1 channel, pixels 0 to 255 as 0 to 1",)
+    assert samples.notes == ("1 image made 4x6 with 1 channel, pixels 0 to 255 as 0 to 1",)
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 1), (0, 255), (1, 0), (-128, 127)])

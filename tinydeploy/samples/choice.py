@@ -19,6 +19,13 @@ def evenly(total: int, limit: int | None) -> npt.NDArray[np.int64]:
     return np.arange(count, dtype=np.int64) * total // max(1, count)
 
 
+def told(used: int, there: int, noun: str) -> str:
+    """How many were used, for a note: ``5 of 12 images, evenly spread,``, or ``12 images``."""
+    if used < there:
+        return f"{used:,} of {there:,} {noun}s, evenly spread,"
+    return f"{used:,} {noun}{'' if used == 1 else 's'}"
+
+
 def require_room(path: Path, count: int, tensors: Sequence[Tensor]) -> None:
     """Refuses more samples than fit into `MAX_BYTES`, where all ``tensors`` have a value in each.
 

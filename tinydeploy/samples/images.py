@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinydeploy.model.graph import Tensor
-from tinydeploy.samples.choice import evenly, require_room
+from tinydeploy.samples.choice import evenly, require_room, told
 from tinydeploy.samples.collected import Collected
 from tinydeploy.samples.fit import quantised_note, require_reals
 from tinydeploy.samples.folders import FileSet, class_labels
@@ -41,8 +41,8 @@ def read_images(files: FileSet, tensor: Tensor, classes: int, options: SampleOpt
         image = table.values[channels, pixels]
         saturated += int(np.count_nonzero(table.clipped[channels, pixels]))
         values[place] = (image.transpose(2, 0, 1) if layout.channels_first else image).reshape(tensor.shape)
-    labels, told = class_labels(files, classes)
-    notes = [_summary(len(item), len(files.files), layout, options), *told]
+    labels, of_labels = class_labels(files, classes)
+    notes = [_summary(len(item), len(files.files), layout, options), *of_labels]
     quantised = quantised_note(tensor, saturated, values.size)
     return Collected(
         inputs=(values,),
@@ -55,11 +55,10 @@ def read_images(files: FileSet, tensor: Tensor, classes: int, options: SampleOpt
 
 
 def _summary(used: int, there: int, layout: PixelLayout, options: SampleOptions) -> str:
-    count = f"{used:,} of {there:,} images, evenly spread" if used < there else f"{used:,} images"
     low, high = options.image_range
-    told = f"{count}, made {layout}, pixels 0 to 255 as {low:g} to {high:g}"
+    summary = f"{told(used, there, 'image')} made {layout}, pixels 0 to 255 as {low:g} to {high:g}"
     given = (options.image_mean, options.image_std)
     if given == (SampleOptions.image_mean, SampleOptions.image_std):
-        return told
+        return summary
     mean, deviation = (", ".join(f"{number:g}" for number in numbers) for numbers in given)
-    return f"{told}, less {mean}, divided by {deviation}"
+    return f"{summary}, less {mean}, divided by {deviation}"

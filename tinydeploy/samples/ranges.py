@@ -55,8 +55,8 @@ def _range(values: Array, tensor: Tensor) -> InputRange:
     return InputRange(
         name=printable(tensor.name),
         shape=tensor.shape,
-        low=float(low),
-        high=float(high),
+        low=float(low) + 0.0,  # which makes -0 a 0
+        high=float(high) + 0.0,
         mean=float(mean),
         std=float(np.sqrt(squares / values.size)),
         count=len(values),

@@ -7,7 +7,7 @@ import numpy as np
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Tensor
 from tinydeploy.model.text import printable, shape_text
-from tinydeploy.samples.choice import evenly, require_room
+from tinydeploy.samples.choice import evenly, require_room, told
 from tinydeploy.samples.collected import Collected
 from tinydeploy.samples.fit import quantised_note, require_reals
 from tinydeploy.samples.folders import FileSet, class_labels
@@ -45,8 +45,8 @@ def read_sounds(files: FileSet, tensor: Tensor, classes: int, limit: int | None)
         converted = to_tensor_type(padded, tensor)
         values[place] = converted.values.reshape(tensor.shape)
         saturated += converted.saturated
-    labels, told = class_labels(files, classes)
-    notes = [_summary(len(chosen), int(ends[-1]), length, rate_hz, sounds), *told]
+    labels, of_labels = class_labels(files, classes)
+    notes = [_summary(len(chosen), int(ends[-1]), length, rate_hz, sounds), *of_labels]
     quantised = quantised_note(tensor, saturated, values.size)
     return Collected(
         inputs=(values,),
@@ -61,8 +61,8 @@ def read_sounds(files: FileSet, tensor: Tensor, classes: int, limit: int | None)
 def _length(files: FileSet, tensor: Tensor) -> int:
     require_reals(files.root, tensor, "sounds")
     if max(tensor.shape, default=1) != tensor.elements:
-        told = f"{input_name(tensor)} has shape {shape_text(tensor.shape)}, and sound is one row of values"
-        raise misfit(files.root, told, hint="compute what the model takes, such as spectrograms, and save it as .npy")
+        what = f"{input_name(tensor)} has shape {shape_text(tensor.shape)}, and sound is one row of values"
+        raise misfit(files.root, what, hint="compute what the model takes, such as spectrograms, and save it as .npy")
     return tensor.elements
 
 
@@ -77,13 +77,13 @@ def _common_rate(files: FileSet, sounds: Sequence[Sound]) -> int:
 
 def _rates_differ(files: FileSet, firsts: dict[int, Sound]) -> UsageError:
     first, second, *_ = sorted(firsts.items())
-    told = " and ".join(f"{rate:,} Hz ({printable(sound.path.name)})" for rate, sound in (first, second))
+    rates = " and ".join(f"{rate:,} Hz ({printable(sound.path.name)})" for rate, sound in (first, second))
     hint = "bring all to the model's rate: ffmpeg -i IN.wav -ar RATE OUT.wav"
-    return misfit(files.root, f"the sounds have different sample rates: {told}", hint=hint)
+    return misfit(files.root, f"the sounds have different sample rates: {rates}", hint=hint)
 
 
 def _summary(used: int, there: int, length: int, rate_hz: int, sounds: Sequence[Sound]) -> str:
-    count = f"{used:,} of {there:,} windows, evenly spread," if used < there else f"{used:,} windows"
-    told = f"{count} of {length:,} values ({length / rate_hz:.3g} s at {rate_hz:,} Hz) from {len(sounds):,} .wav files"
+    windows, files = told(used, there, "window"), told(len(sounds), len(sounds), ".wav file")
+    summary = f"{windows} of {length:,} values ({length / rate_hz:.3g} s at {rate_hz:,} Hz) from {files}"
     short = sum(sound.frames < length for sound in sounds)
-    return f"{told}, {short:,} of them shorter and filled with zeros" if short else told
+    return f"{summary}, {short:,} of them shorter and filled with zeros" if short else summary
