@@ -394,10 +394,11 @@ def test_pillows_own_limit_is_the_one_that_is_told():
     assert Image.MAX_IMAGE_PIXELS == decode._MAX_PIXELS
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_image_and_a_folder_that_may_not_be_read_are_named(tmp_path):
     numbered(tmp_path, 2)
     (tmp_path / "001.png").chmod(0)
+    if os.access(tmp_path / "001.png", os.R_OK):
+        pytest.skip("this user may read everything")
     error = refused(tmp_path, GREY)
     assert error.summary == "samples do not fit: it cannot be read: permission denied"
     assert (error.where, error.hint) == ({"file": str(tmp_path / "001.png")}, "check the file's permissions")
