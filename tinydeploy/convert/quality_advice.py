@@ -81,9 +81,7 @@ def _training(quality: Quality, target: Target) -> str:
     room = _room_db(quality)
     if room is None or (target == "int8" and room[2] - room[1] >= _WORTH_DB):
         return ""
-    return (
-        "quantisation-aware training: most of the error comes from the rounding of the weights, which it adapts them to"
-    )
+    return "quantisation-aware training: most of the error comes from rounding the weights, and it adapts them to that"
 
 
 def _calibration(quality: Quality, samples: int) -> str:
@@ -108,7 +106,7 @@ def _outliers(quality: Quality) -> str:
         return ""
     used, place, what = min(wasted)
     lost = -20 * math.log10(used)
-    return f"{what}: 99.9 % of the values of {place} need {used:.0%} of its range; the rest costs {lost:.0f} dB"
+    return f"{what}: 99.9% of the values of {place} need {used:.0%} of its range; the rest costs {lost:.0f} dB"
 
 
 def _ranges(quality: Quality) -> list[tuple[str, RangeUse, str]]:
