@@ -154,43 +154,75 @@ def test_a_name_that_obeys_a_terminal_is_not_repeated():
     assert told(NORMAL * 0, graph=graph)[-1].startswith("all 1,000 values of input _[31mx are 0")
 
 
-# Models that scale their inputs themselves
+# Models that tell what values they expect
 
 
-def rescaling(*steps):
-    """A model that does these steps, pairs of op and constant, with its input first."""
+def model_of(kind, *operands, output=(1, 5, 10), shape=(1, 5, 10), **options):
+    """A model whose first op has these constants behind its input."""
     builder = ModelBuilder()
-    x = last = builder.tensor((1, 5, 10), "FLOAT32", name="a")
-    for kind, constant in steps:
-        value = builder.constant(np.asarray(constant, np.float32))
-        result = builder.tensor((1, 5, 10), "FLOAT32")
-        builder.op(kind, [last, value], [result])
-        last = result
-    y = builder.tensor((1, 3), "FLOAT32")
-    builder.op("SOME_OP", [last], [y])
+    x = builder.tensor(shape, "FLOAT32", name="a")
+    constants = [builder.constant(np.asarray(values, np.float32)) for values in operands]
+    result, y = builder.tensor(output, "FLOAT32"), builder.tensor((1, 3), "FLOAT32")
+    builder.op(kind, [x, *constants], [result], **options)
+    builder.op("SOME_OP", [result], [y])
     return parse_model(builder.finish(inputs=[x], outputs=[y]), name="m.tflite")
 
 
+def image_model(kind, scale):
+    """A layer that sees an image of 4x6 with 3 channels, with new weights times ``scale``."""
+    options = {"padding": "VALID", "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    weights, shape, output, options = {
+        "CONV_2D": ((8, 3, 3, 3), (1, 4, 6, 3), (1, 2, 4, 8), options),
+        "DEPTHWISE_CONV_2D": ((1, 3, 3, 3), (1, 4, 6, 3), (1, 2, 4, 3), {**options, "depthMultiplier": 1}),
+        "FULLY_CONNECTED": ((8, 27), (1, 27), (1, 8), {}),
+    }[kind]
+    values = np.random.default_rng(0).uniform(-1, 1, weights) * scale
+    return model_of(kind, values, np.zeros(output[-1]), output=output, shape=shape, **options)
+
+
 PIXELS = RANDOM.integers(0, 256, (20, 1, 5, 10))
+PIXELS.flat[:2] = 0, 255
+
+
+@pytest.mark.parametrize(("kind", "constant"), [("MUL", 1 / 127.5), ("DIV", 255.0), ("SUB", np.full(10, 128.0))])
+def test_pixels_for_a_model_that_scales_them_itself_are_right(kind, constant):
+    assert told(PIXELS, graph=model_of(kind, constant)) == ()
+    assert "it expects larger values" in told(PIXELS / 255, graph=model_of(kind, constant))[0]
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"])
+def test_pixels_for_a_first_layer_with_tiny_weights_are_right(kind):
+    small, usual = image_model(kind, 1 / 255), image_model(kind, 1)
+    shape = small.tensors[small.inputs[0]].shape
+    pixels = np.resize(PIXELS, (20, *shape))
+    assert told(pixels, graph=small) == ()
+    assert "it expects larger values" in told(pixels / 255, graph=small)[0]
+    assert "looks like pixels" in told(pixels, graph=usual)[0]
+    assert told(pixels / 255, graph=usual) == ()
+
+
+def test_values_that_are_too_small_for_the_first_step_are_told_with_what_it_makes_of_them():
+    expected = (
+        "input a ranges from 0 to 1, of which the model's first step makes 0.0039 at most: "
+        "it expects larger values (--image-range 0 255)"
+    )
+    assert told(PIXELS / 255, graph=model_of("MUL", 1 / 255)) == (expected,)
 
 
 @pytest.mark.parametrize(
-    "steps", [[("MUL", 1 / 127.5), ("ADD", -1.0)], [("DIV", 255.0)], [("SUB", np.full(10, 128.0))]]
+    ("kind", "constant"),
+    [("MAXIMUM", 1.0), ("ADD", np.full((5, 10), 200)), ("ADD", 0.5), ("MUL", 2.0), ("DIV", 0.0)],
 )
-def test_pixels_for_a_model_that_scales_them_itself_are_right(steps):
-    assert told(PIXELS, graph=rescaling(*steps)) == ()
+def test_other_first_steps_tell_nothing(kind, constant):
+    assert "looks like pixels" in told(PIXELS, graph=model_of(kind, constant))[0]
+    assert told(PIXELS / 255, graph=model_of(kind, constant)) == ()
 
 
-def test_scaled_pixels_for_a_model_that_scales_them_itself_are_told():
-    expected = (
-        "input a ranges from 0 to 1, and the model multiplies it by 0.003922 itself: "
-        "give it unscaled (images: --image-range 0 255)"
-    )
-    values = PIXELS / 255
-    values.flat[:2] = 0, 1
-    assert told(values, graph=rescaling(("MUL", 1 / 255), ("ADD", 0.0))) == (expected,)
-
-
-@pytest.mark.parametrize("steps", [[("MAXIMUM", 1.0)], [("ADD", np.zeros((5, 10)))]])
-def test_other_first_steps_are_no_scaling(steps):
-    assert "looks like pixels" in told(PIXELS, graph=rescaling(*steps))[0]
+def test_an_input_that_several_ops_read_tells_nothing():
+    builder = ModelBuilder()
+    x, y, z = (builder.tensor((1, 50), "FLOAT32", name=name) for name in ("a", "y", "z"))
+    tiny = builder.constant(np.float32(1 / 255).reshape(1))
+    builder.op("MUL", [x, tiny], [y])
+    builder.op("ADD", [x, y], [z])
+    graph = parse_model(builder.finish(inputs=[x], outputs=[z]), name="m.tflite")
+    assert "looks like pixels" in told(PIXELS.reshape(20, 1, 50), graph=graph)[0]

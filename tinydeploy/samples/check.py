@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinydeploy.model.graph import DType, Graph, Op, Tensor
+from tinydeploy.model.graph import DType, Graph, Tensor
+from tinydeploy.samples.first_step import first_gain
 from tinydeploy.samples.ranges import InputRange, blocks, input_ranges
 from tinydeploy.samples.samples import Array, Samples
 
@@ -15,16 +16,18 @@ _APART = 100.0
 _PIXEL_SPAN = 100.0
 # Shares of all values, and of the range that a quantised input holds.
 _SATURATED, _COVERED = 0.01, 0.02
-_ARITHMETIC = {"ADD", "SUB", "MUL", "DIV"}
+# A first step that makes less than this of 1 is for values larger than 1.
+_WEAK = 0.25
 
 
 def suspicions(samples: Samples, graph: Graph) -> tuple[str, ...]:
     """Sentences about what is likely a mistake, each with figures and what to do; none where nothing is.
 
     Told: fewer than 10 samples; all of them the same; an input that is constant. Of float inputs: whole numbers as of
-    pixels or of quantised data, values beyond 100 or all below 0.01, and inputs a hundred times apart, but nothing of
-    these where the model itself scales the input first; there, values that are too small for that. Of quantised inputs:
-    more than 1 % of the values clipped, or values over less than 2 % of the range that the model was quantised for.
+    pixels or of quantised data, values beyond 100 or all below 0.01, and inputs a hundred times apart; but where the
+    model's first step tells that it expects large values, see `first_gain`, only that they are not. Of quantised
+    inputs: more than 1 % of the values clipped, or values over less than 2 % of the range that the model was quantised
+    for.
     """
     ranges = input_ranges(samples, graph)
     found = [*_of_all(samples)]
@@ -34,9 +37,12 @@ def suspicions(samples: Samples, graph: Graph) -> tuple[str, ...]:
         if spread.low == spread.high:
             found += _of_constant(values, spread)
         elif tensor.dtype is DType.FLOAT32:
-            factor = _own_factor(graph, index)
-            found += _of_floats(values, spread) if factor is None else _of_scaled(spread, factor)
-            floats += [spread] if factor is None and spread.magnitude > 0 else []
+            gain = first_gain(graph, index)
+            if gain is None or gain >= _WEAK:
+                found += _of_floats(values, spread)
+                floats.append(spread)
+            else:
+                found += _of_large(spread, gain)
         elif tensor.quantization is not None:
             clipped = samples.saturated[position] if samples.saturated else 0
             found += _of_quantised(tensor, spread, clipped / values.size)
@@ -60,6 +66,13 @@ def _of_constant(values: Array, spread: InputRange) -> Iterator[str]:
         yield f"all {values.size:,} values of input {spread.name} are {spread.low:.6g}: check how they were made"
 
 
+def _of_large(spread: InputRange, gain: float) -> Iterator[str]:
+    """What looks wrong about an input that the model was made to have large values at: only that they are not."""
+    if spread.magnitude <= 1:
+        told = f"input {spread.name} ranges from {spread.low:.4g} to {spread.high:.4g}, of which the model's first step"
+        yield f"{told} makes {gain * spread.magnitude:.2g} at most: it expects larger values (--image-range 0 255)"
+
+
 def _of_floats(values: Array, spread: InputRange) -> Iterator[str]:
     """What looks wrong about a float input: the likeliest cause only."""
     told = f"input {spread.name} ranges from {spread.low:.4g} to {spread.high:.4g}"
@@ -76,35 +89,6 @@ def _of_floats(values: Array, spread: InputRange) -> Iterator[str]:
 
 def _are_whole(values: Array) -> bool:
     return all(bool((block == np.rint(block)).all()) for block in blocks(values))
-
-
-def _of_scaled(spread: InputRange, factor: float) -> Iterator[str]:
-    """``factor`` is what the model multiplies the input with."""
-    if spread.magnitude * abs(factor) < _SMALL:
-        told = f"input {spread.name} ranges from {spread.low:.4g} to {spread.high:.4g}, and the model multiplies it by"
-        yield f"{told} {factor:.4g} itself: give it unscaled (images: --image-range 0 255)"
-
-
-def _own_factor(graph: Graph, tensor: int) -> float | None:
-    """What the model multiplies an input with before all else, as a Rescaling layer does; None where it does not.
-
-    1 where it only adds something; the factor of the first channel where channels have their own.
-    """
-    readers = [op for op in graph.ops if tensor in op.inputs]
-    if len(readers) != 1 or readers[0].kind not in _ARITHMETIC:
-        return None
-    constant = _constant(graph, readers[0])
-    if constant is None:
-        return None
-    first = float(constant.reshape(-1)[0])
-    return {"MUL": first, "DIV": 1 / first if first else 1.0}.get(readers[0].kind, 1.0)
-
-
-def _constant(graph: Graph, op: Op) -> Array | None:
-    """The op's constant of at most one value per channel."""
-    constants = (graph.tensors[index] for index in op.inputs if index >= 0)
-    channels = graph.output_of(op).shape[-1:] or (1,)
-    return next((tensor.data for tensor in constants if tensor.elements in {1, *channels}), None)
 
 
 def _of_quantised(tensor: Tensor, spread: InputRange, clipped: float) -> Iterator[str]:
