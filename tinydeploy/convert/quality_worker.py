@@ -90,7 +90,8 @@ class _Model:
 
     def tensor(self, index: int) -> Array:
         """What the last run left there."""
-        return self._interpreter.get_tensor(index)
+        values: Array = self._interpreter.get_tensor(index)
+        return values
 
     def outputs(self) -> list[Array]:
         """The graph outputs of the last run."""
@@ -161,13 +162,15 @@ def _cuts(places: Array, values: Sequence[Array]) -> dict[int, Array]:
 def _rounded(values: Array, step: Array) -> Array:
     """The integers that the reals ``values`` are nearest to."""
     scale, zero_point, lowest, highest = step
-    return np.clip(np.rint(values.astype(np.float64) / scale) + zero_point, lowest, highest)
+    integers: Array = np.clip(np.rint(values.astype(np.float64) / scale) + zero_point, lowest, highest)
+    return integers
 
 
 def _real(values: Array, step: Array) -> Array:
     """The reals that the integers ``values`` stand for."""
     scale, zero_point, *_ = step
-    return (values.ravel().astype(np.float64) - zero_point) * scale
+    reals: Array = (values.ravel().astype(np.float64) - zero_point) * scale
+    return reals
 
 
 def _add(totals: Mapping[str, Array], number: int, real: Array, got: Array) -> None:
@@ -191,7 +194,9 @@ def _powers(real: Array, got: Array) -> tuple[float, float]:
 def _histogram(values: Array, step: Array) -> Array:
     scale, zero_point, lowest, highest = step
     share = (values.astype(np.float64) / scale + zero_point - lowest + 0.5) / (highest - lowest + 1)
-    return np.bincount(np.clip(np.floor(share * _BINS), -1, _BINS).astype(np.int64) + 1, minlength=_BINS + 2)
+    places = np.clip(np.floor(share * _BINS), -1, _BINS).astype(np.int64) + 1
+    counts: Array = np.bincount(places, minlength=_BINS + 2)
+    return counts
 
 
 if __name__ == "__main__":
