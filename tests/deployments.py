@@ -51,6 +51,7 @@ def deployment_of(model: Path, plan: Plan, **changed: object) -> Deployment:
     deployment = Deployment(
         model=model,
         target=Target(board=plan.board.id, buffers=plan.buffers),
+        conversion=None,
         plan=plan,
         image=Image(elf=Path("firmware.elf"), flash_bytes=14_056, ram_bytes=5_968, model_bytes=5_516),
         comparison=Comparison(

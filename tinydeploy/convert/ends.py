@@ -18,9 +18,10 @@ def to_integer_ends(model: Model) -> None:
         ModelError: One input is quantised in two different ways, or one tensor would be two outputs.
     """
     graph = model.subgraphs[0]
-    for place, index in enumerate(map(int, graph.inputs)):
-        if graph.tensors[index].type == _FLOAT:
-            graph.inputs[place] = _quantized_input(model, index)
+    graph.inputs = [
+        _quantized_input(model, index) if graph.tensors[index].type == _FLOAT else index
+        for index in map(int, graph.inputs)
+    ]
     for index in [int(index) for index in graph.outputs if graph.tensors[index].type == _FLOAT]:
         (writer,) = (operator for operator in graph.operators if index in operator.outputs)
         source = int(writer.inputs[0])

@@ -107,6 +107,38 @@ def replace_tensor(model: Model, old: int, new: int) -> None:
         tensor_map.tensorIndex = new if tensor_map.tensorIndex == old else tensor_map.tensorIndex
 
 
+def drop_unused(model: Model) -> None:
+    """Takes tensors away that nothing uses any more, and the buffers of the file with them."""
+    graph = model.subgraphs[0]
+    lists = [(operator, name) for operator in graph.operators for name in ("inputs", "outputs", "intermediates")]
+    lists += [(graph, "inputs"), (graph, "outputs")]
+    used = {int(index) for owner, name in lists for index in _indices(owner, name) if index >= 0}
+    kept = sorted(used)
+    places = {-1: -1, **{old: new for new, old in enumerate(kept)}}
+    for owner, name in lists:
+        setattr(owner, name, [places[int(index)] for index in _indices(owner, name)])
+    if all(tensor_map.tensorIndex in places for tensor_map in _signature_maps(model)):
+        for tensor_map in _signature_maps(model):
+            tensor_map.tensorIndex = places[tensor_map.tensorIndex]
+    else:
+        model.signatureDefs = None  # they name what is neither an input nor an output
+    graph.tensors = [graph.tensors[old] for old in kept]
+    needed = _used_buffers(model)
+    for number, buffer in enumerate(model.buffers):
+        if number not in needed:
+            buffer.data = None
+
+
+def _indices(owner: Any, name: str) -> Any:  # noqa: ANN401 - the schema's
+    indices = getattr(owner, name)
+    return () if indices is None else indices
+
+
+def _used_buffers(model: Model) -> set[int]:
+    tensors = (tensor.buffer for graph in model.subgraphs for tensor in graph.tensors)
+    return {*tensors, *(entry.buffer for entry in model.metadata or ())}
+
+
 def _signature_maps(model: Model) -> Iterator[Any]:
     for signature in model.signatureDefs or ():
         yield from signature.inputs or ()

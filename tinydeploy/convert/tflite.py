@@ -49,10 +49,11 @@ def precision_of(data: bytes, name: str) -> Precision:
 def with_integer_ends(data: bytes, name: str) -> bytes:
     """The same model with integers at its ends; see `ends.to_integer_ends`."""
     from tinydeploy.convert.ends import to_integer_ends
-    from tinydeploy.convert.flatbuffer import pack, unpack
+    from tinydeploy.convert.flatbuffer import drop_unused, pack, unpack
 
     model = unpack(data, name)
     to_integer_ends(model)
+    drop_unused(model)
     return pack(model)
 
 
@@ -70,12 +71,13 @@ def float_tflite(data: bytes, name: str) -> FloatModel:
 def normalized(data: bytes, name: str) -> bytes:
     """The form in which every float .tflite goes on, whoever converted it: float32 constants, batch 1, fixed shapes."""
     from tinydeploy.convert.constants import to_float_constants
-    from tinydeploy.convert.flatbuffer import pack, unpack
+    from tinydeploy.convert.flatbuffer import drop_unused, pack, unpack
     from tinydeploy.convert.static_shapes import make_static
 
     model = unpack(data, name)
     to_float_constants(model)
     make_static(model)
+    drop_unused(model)
     return pack(model)
 
 

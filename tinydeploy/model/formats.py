@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from tinydeploy.errors import ModelError
 
 IDENTIFIER = b"TFL3"
-_CONVERT = "convert it to a full int8 .tflite first"
+CONVERT = "convert it to full int8 first: tinydeploy convert MODEL -o OUT.tflite --samples DATA"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Format:
     prefix: bytes
     name: str
-    hint: str = _CONVERT
+    hint: str = CONVERT
 
 
 _FORMATS = (

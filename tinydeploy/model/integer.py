@@ -1,6 +1,7 @@
 """Whether a graph computes with integers throughout, as every engine here needs."""
 
 from tinydeploy.errors import ModelError
+from tinydeploy.model.formats import CONVERT
 from tinydeploy.model.graph import DType, Graph, Op, Tensor
 from tinydeploy.model.text import shape_text, tensor_label
 
@@ -30,7 +31,7 @@ def require_integer(graph: Graph) -> None:
     raise ModelError(
         f"{graph.name} is {kind} tensors where ops compute ({len(found)} of {len(graph.tensors)})",
         where={"floats": "\n".join(rows)},
-        hint="convert it to full int8 first: post-training quantisation with a representative data set",
+        hint=CONVERT,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.errors import ModelError, UsageError
-from tinydeploy.model.formats import check_identifier
+from tinydeploy.model.formats import CONVERT, check_identifier
 from tinydeploy.model.graph import DType, Graph, Op, Quantization, Tensor
 from tinydeploy.model.options import read_options
 from tinydeploy.model.raw import RawModel, RawTensor, decode
@@ -136,7 +136,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
 def _not_a_file(path: Path) -> UsageError:
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
-            return UsageError(f"{path} is a SavedModel folder", hint="convert it to a full int8 .tflite first")
+            return UsageError(f"{path} is a SavedModel folder", hint=CONVERT)
         found = sorted(entry.name for entry in _entries(path) if entry.suffix == ".tflite")
         hint = f"give a file in it: {', '.join(found[:5])}" if found else "give a .tflite file"
         return UsageError(f"{path} is a folder, not a model file", hint=hint)
