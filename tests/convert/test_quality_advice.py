@@ -84,6 +84,11 @@ def test_16_bits_are_advised_against_where_the_weights_are_the_cause():
     )
 
 
+def test_16_bits_are_not_advised_for_what_cannot_have_them():
+    recurrent = (layer(3, 20.0, kind="UNIDIRECTIONAL_SEQUENCE_LSTM"),)
+    assert advised(quality(15.0, 30.0, layers=recurrent)) == (FLOAT_LAYER.replace("CONV_2D", recurrent[0].kind),)
+
+
 def test_with_16_bits_already_the_weights_are_what_is_left():
     assert advised(quality(15.0, 25.0), target="int16x8") == (TRAINING, FLOAT_LAYER)
 

@@ -17,6 +17,7 @@ _WORTH_DB = 3.0  # half of the error's power: less is not worth a change
 _SATURATED = 0.001
 _MUCH_UNUSED = 0.25  # of the range used: two bits of eight lost, 12 dB
 _FEW_SAMPLES = 100
+_NEVER_16_BITS = {"UNIDIRECTIONAL_SEQUENCE_LSTM"}  # TensorFlow 2.21's quantiser refuses it for int16x8
 # Their output's range is the op's, whatever the values are.
 _FIXED_RANGES = {"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH", "L2_NORMALIZATION"}
 
@@ -67,7 +68,7 @@ def _room_db(quality: Quality) -> tuple[str, float, float] | None:
 
 def _activations(quality: Quality, target: Target) -> str:
     room = _room_db(quality)
-    if target != "int8" or room is None:
+    if target != "int8" or room is None or any(layer.kind in _NEVER_16_BITS for layer in quality.layers):
         return ""
     name, now, weights = room
     if weights - now >= _WORTH_DB:
