@@ -1,21 +1,7 @@
-"""Placeholder until the float front ends are here: replace this file."""
+"""Models of every format that is not .tflite become a float .tflite: one worker program for each framework."""
 
-import enum
-from pathlib import Path
+from tinydeploy.convert.sources.formats import SourceFormat, source_format
+from tinydeploy.convert.sources.live import save_live
+from tinydeploy.convert.sources.to_float import to_float
 
-
-class SourceFormat(enum.Enum):
-    TFLITE = "tflite"
-    OTHER = "other"
-
-
-def source_format(path: Path) -> SourceFormat:
-    return SourceFormat.TFLITE
-
-
-def to_float(path, *, on_line=None, on_step=None):
-    raise NotImplementedError
-
-
-def save_live(model, folder, *, example_inputs=()):
-    raise NotImplementedError
+__all__ = ["SourceFormat", "save_live", "source_format", "to_float"]
