@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.compress.channel_groups import Channels
-from tinydeploy.compress.framework import Variable, keras
+from tinydeploy.compress.framework import Variable
 from tinydeploy.compress.kinds import DEPTHWISE, MAKERS, SCALES, SEPARABLE
 from tinydeploy.compress.network import Network, Step
 

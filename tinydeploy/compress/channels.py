@@ -37,8 +37,8 @@ def prune_channels(
 
     Args:
         model: Functional or Sequential, built, channels last. It is left as it is.
-        keep: The share that stays, above 0; or shares by layer name, all other layers keeping theirs. Of tied layers,
-            the largest share counts. Rounded up to whole channels.
+        keep: The share that stays, above 0; or shares by layer name, all layers that are neither named nor tied to one
+            keeping theirs. Of tied layers, the largest share counts. Rounded up to whole channels.
         multiple_of: The numbers of channels are rounded up to a multiple of this where there were as many: kernels of
             microcontrollers with vector instructions are fastest with multiples of 4 or 16.
 
@@ -78,7 +78,7 @@ def _shares(channels: Channels, keep: float | Mapping[str, float]) -> dict[str, 
             )
         if not 0 < share <= 1:
             raise UsageError(f"keep={share:g} of the channels", hint="a share above 0, such as 0.5, and at most 1")
-    return {name: shares.get(name, 1.0) for name in names}
+    return shares
 
 
 def _selected(channels: Channels, worth: Scores, shares: Mapping[str, float], multiple_of: int) -> Mask:
@@ -97,7 +97,7 @@ def _selected(channels: Channels, worth: Scores, shares: Mapping[str, float], mu
         members = [(name, made) for name, made in makers if groups.roots(made[:1])[0] == group]
         candidates = np.setdiff1d(np.concatenate([made for _, made in members]), np.flatnonzero(channels.fixed))
         ranked = candidates[np.argsort(-worth[candidates], kind="stable")]
-        share = max(shares[name] for name, _ in members)
+        share = max((shares[name] for name, _ in members if name in shares), default=1.0)
         wanted = math.ceil(share * len(ranked) / multiple_of) * multiple_of
         alive[ranked[:wanted]] = True
         for _, made in members:  # no layer is left with nothing

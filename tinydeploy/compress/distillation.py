@@ -33,6 +33,8 @@ def distill(  # noqa: PLR0913
     one shape, which is probabilities where the model ends in a softmax and logits otherwise. The teacher sees the
     inputs that the student sees, with dropout and the like off. Sample weights count for the labels.
 
+    With an ``alpha`` of 1 there is no need for labels: ``x`` may be anything that is like the real inputs, ``y`` None.
+
     ``x``, ``y`` and further ``options`` such as ``batch_size`` are what `keras.Model.fit` takes. ``optimizer``: Adam
     at 1e-3 unless given. ``loss``: for the labels; that of the student unless given.
 
@@ -49,6 +51,8 @@ def distill(  # noqa: PLR0913
             f"the student's output is {learner.output_shape}, the teacher's {guide.output_shape}",
             hint="both need one output, with one value per class",
         )
+    # With an alpha of 1 the loss is never called; `fit` asks for one all the same.
+    loss = "mean_squared_error" if alpha == 1 else loss
     training = Training(x=x, y=y, epochs=epochs, optimizer=optimizer, loss=loss, seed=seed, options=options)
     fit(_Distiller(learner, guide, temperature, alpha), student, training)
     return learner
@@ -58,7 +62,7 @@ class _Distiller(keras.Model):  # type: ignore[misc]  # Keras has no types
     """A student whose loss asks a teacher. The teacher is not trained."""
 
     def __init__(self, student: Model, teacher: Model, temperature: float, alpha: float) -> None:
-        super().__init__()
+        super().__init__(name=f"{student.name}_and_teacher")
         self._student, self._teacher = student, teacher
         self._teacher.trainable = False
         self._temperature, self._alpha = temperature, alpha
@@ -77,7 +81,9 @@ class _Distiller(keras.Model):  # type: ignore[misc]  # Keras has no types
         training: bool = True,
     ) -> Tensor:
         """Equation 1 of Hinton et al. on both sides, and the weighted mean with the loss of the labels."""
-        labels = super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        labels: Tensor = 0.0
+        if self._alpha < 1:
+            labels = super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
         said = (y_pred, self._teacher(x, training=False))
         student, teacher = (
             keras.ops.log_softmax(_logits(output, probabilities) / self._temperature)

@@ -28,10 +28,10 @@ class QuantizedKernel(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         self.layer = layer
         self._axes = axes
 
-    def build(self, *shapes: Structure) -> None:
+    def build(self, input_shape: Structure) -> None:
         """Builds the layer within."""
         if not self.layer.built:
-            self.layer.build(*shapes)
+            self.layer.build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
         """What the layer computes with the rounded kernel."""
@@ -60,7 +60,7 @@ class QuantizedValues(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         super().__init__(name=name)
         self._momentum = momentum
 
-    def build(self, _: Structure) -> None:
+    def build(self, input_shape: Structure) -> None:  # noqa: ARG002
         """Makes the range, empty at first."""
         self.low = self.add_weight(shape=(), initializer="zeros", trainable=False, name="low")
         self.high = self.add_weight(shape=(), initializer="zeros", trainable=False, name="high")

@@ -4,7 +4,6 @@ Keras 3 has no public way to walk a functional model without calling its layers,
 what is used of its inside has been the same since Keras 3.0.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -79,7 +78,7 @@ def network_of(model: Model) -> Network:
         recording.numbers[id(tensor)]: tensor._keras_history.operation  # noqa: SLF001
         for tensor in functional.inputs
     }
-    recording.record(functional, prefix="", fixed={})
+    recording.record(functional, prefix="")
     return Network(
         name=model.name,
         inputs=inputs,
@@ -121,38 +120,32 @@ class _Recording:
     def slot(self, value: object) -> object:
         return Slot(number=self.numbers[id(value)]) if isinstance(value, keras.KerasTensor) else value
 
-    def record(self, model: Model, *, prefix: str, fixed: Mapping[str, object]) -> None:
-        """Appends the steps of a model whose inputs have numbers. ``fixed`` are arguments of the call it is in."""
+    def record(self, model: Model, *, prefix: str) -> None:
+        """Appends the steps of a model whose inputs have numbers."""
         nodes_by_depth = model._nodes_by_depth  # noqa: SLF001
         for depth in sorted(nodes_by_depth, reverse=True):
             for node in nodes_by_depth[depth]:
                 if node.is_input:
                     continue
                 if isinstance(node.operation, keras.Model) and hasattr(node.operation, "inputs"):
-                    self._record_nested(node, prefix=prefix, fixed=fixed)
+                    self._record_nested(node, prefix=prefix)
                 else:
-                    self._record_step(node, prefix=prefix, fixed=fixed)
+                    self._record_step(node, prefix=prefix)
 
-    def _record_nested(self, node: Structure, *, prefix: str, fixed: Mapping[str, object]) -> None:
+    def _record_nested(self, node: Structure, *, prefix: str) -> None:
         inner = _functional(node.operation)
         for tensor, given in zip(inner.inputs, node.input_tensors, strict=True):
             self._alive.append(tensor)
             self.numbers[id(tensor)] = self.numbers[id(given)]
-        training = node.arguments.kwargs.get("training")
-        self.record(
-            inner,
-            prefix=f"{prefix}{node.operation.name}_",
-            fixed={**fixed, **({} if training is None else {"training": training})},
-        )
+        # A ``training=...`` of that call is lost, as it is in Keras: what the outer model is called with overrides it.
+        self.record(inner, prefix=f"{prefix}{node.operation.name}_")
         for tensor, made in zip(node.outputs, inner.outputs, strict=True):
             self._alive.append(tensor)
             self.numbers[id(tensor)] = self.numbers[id(made)]
 
-    def _record_step(self, node: Structure, *, prefix: str, fixed: Mapping[str, object]) -> None:
+    def _record_step(self, node: Structure, *, prefix: str) -> None:
         layer, arguments = node.operation, node.arguments
         args, kwargs = (keras.tree.map_structure(self.slot, part) for part in (arguments.args, arguments.kwargs))
-        if fixed and "training" in inspect.signature(layer.call).parameters:
-            kwargs = {**kwargs, **fixed}
         inputs = tuple(self.numbers[id(tensor)] for tensor in arguments.keras_tensors)
         outputs = tuple(self.add(tensor) for tensor in node.outputs)
         step = Step(

@@ -2,7 +2,7 @@
 
 import zlib
 
-from tinydeploy.compress.framework import Model, Variable, keras
+from tinydeploy.compress.framework import Model, Variable
 from tinydeploy.compress.kinds import DENSE_CONVOLUTIONS, SEPARABLE
 from tinydeploy.compress.network import network_of
 

@@ -46,7 +46,7 @@ def fit(model: Model, given: Model, training: Training, callbacks: Sequence[kera
         training.x,
         training.y,
         epochs=training.epochs,
-        callbacks=[*options.pop("callbacks", ()), *callbacks],
+        callbacks=[*callbacks, *options.pop("callbacks", ())],
         verbose=options.pop("verbose", 0),
         **options,
     )
