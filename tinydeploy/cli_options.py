@@ -80,6 +80,14 @@ PORT = click.option(
 )
 
 
+def _numbers(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    """Numbers with commas between them."""
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} are no numbers with commas between them") from error
+
+
 def with_samples(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Gives a verb the options about samples, as ``samples``; None where there are none."""
 
@@ -105,6 +113,10 @@ def with_samples(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         show_default=True,
         help="What black and white are to the model.",
     )
+    @click.option(
+        "--image-mean", callback=_numbers, metavar="M,...", help="Subtract it, one or one a channel, then ..."
+    )
+    @click.option("--image-std", callback=_numbers, metavar="S,...", help="... divide by it, as torchvision does.")
     @click.option("--image-size", type=(int, int), metavar="H W", help="Of images, where the model does not tell.")
     @click.option("--image-channels", type=int, metavar="N", help="1: grey, 3: colour, 4: with alpha.")
     @functools.wraps(function)
@@ -114,6 +126,8 @@ def with_samples(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         labels: Path | None,
         max_samples: int | None,
         image_range: tuple[float, float],
+        image_mean: tuple[float, ...] | None,
+        image_std: tuple[float, ...] | None,
         image_size: tuple[int, int] | None,
         image_channels: int | None,
         **options: Any,  # noqa: ANN401 - click's
@@ -126,7 +140,12 @@ def with_samples(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
                 raise UsageError("--labels are of samples, of which there are none", hint="add --samples DATA")
             return function(*args, samples=None, **options)
         how = SampleOptions(
-            limit=max_samples, image_range=image_range, image_size=image_size, image_channels=image_channels
+            limit=max_samples,
+            image_range=image_range,
+            image_size=image_size,
+            image_channels=image_channels,
+            image_mean=image_mean or (0.0,),
+            image_std=image_std or (1.0,),
         )
         path = None if samples == _RANDOM else Path(samples)
         return function(*args, samples=SampleSource(path=path, labels=labels, options=how), **options)

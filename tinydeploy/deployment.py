@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinydeploy.bench import Latency, Streaming
-from tinydeploy.convert.conversion import Conversion
 from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.image import Image
@@ -12,6 +12,9 @@ from tinydeploy.link.hello import Arena
 from tinydeploy.plan import Plan
 from tinydeploy.project import FirmwareProject
 from tinydeploy.verify.compare import Comparison
+
+if TYPE_CHECKING:  # which takes a tenth of a second to load, for those commands that convert
+    from tinydeploy.convert.conversion import Conversion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ class Build:
     """
 
     model: Path
-    conversion: Conversion | None
+    conversion: "Conversion | None"
     plan: Plan
     project: FirmwareProject
     folder: Path
@@ -57,7 +60,7 @@ class Deployment:
 
     model: Path
     target: Target
-    conversion: Conversion | None
+    conversion: "Conversion | None"
     plan: Plan
     image: Image | None
     comparison: Comparison

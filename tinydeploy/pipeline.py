@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
-from tinydeploy.convert.conversion import Conversion, convert_source, is_integer
 from tinydeploy.convert.gates import Gates, missed
+from tinydeploy.convert.precision import is_integer
 from tinydeploy.convert.quantize import QuantizationSettings
 from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
@@ -43,6 +44,9 @@ from tinydeploy.samples.source import AnySamples, SampleSource, sample_source
 from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
+
+if TYPE_CHECKING:
+    from tinydeploy.convert.conversion import Conversion
 
 _VERIFIED_OF_CONVERSION = 100
 """Held-out samples that go to the board, besides the default ones, where the model was converted on the way."""
@@ -91,20 +95,24 @@ def convert(
     samples: AnySamples | None = None,
     settings: QuantizationSettings = QuantizationSettings(),  # noqa: B008 - it is frozen
     gates: Gates = Gates(),  # noqa: B008 - it is frozen
-    example_inputs: Sequence[object] = (),
+    example_inputs: Sequence[object] | None = None,
     progress: Progress = SILENT,
-) -> Conversion:
+) -> "Conversion":
     """Makes a full int8 .tflite of a model, measures what that costs, and writes it to ``output``.
 
     ``source`` is the path of a .tflite, .keras, .h5, .onnx or .pt2 file or of a SavedModel folder, or a live Keras or
     PyTorch model; the latter needs ``example_inputs`` to be exported with. What misses a gate is not written, and
     has its reasons in ``missed``.
     """
+    from tinydeploy.convert.conversion import convert_source
+
     with ExitStack() as stack:
-        if not isinstance(source, str | Path):
+        if isinstance(source, str | Path):
+            path = Path(source)
+        else:
             folder = stack.enter_context(TemporaryDirectory())
-            source = save_live(source, Path(folder), example_inputs=example_inputs)
-        conversion = convert_source(Path(source), sample_source(samples), settings, Stopwatch(progress))
+            path = save_live(source, Path(folder), example_inputs=example_inputs)
+        conversion = convert_source(path, sample_source(samples), settings, Stopwatch(progress))
     conversion = replace(conversion, missed=missed(conversion.quality, gates))
     if output is not None and not conversion.missed:
         write_file(output, conversion.data)
@@ -216,13 +224,15 @@ class _Deployable:
 
     path: Path
     graph: Graph
-    conversion: Conversion | None
+    conversion: "Conversion | None"
 
 
 def _deployable(model: Path, samples: AnySamples | None, watch: Stopwatch) -> _Deployable:
     """The model as it is deployed: converted first where it is not integer."""
     if is_integer(model):
         return _Deployable(path=model, graph=_read(model), conversion=None)
+    from tinydeploy.convert.conversion import convert_source
+
     conversion = convert_source(model, sample_source(samples), QuantizationSettings(), watch)
     watch.converted(conversion)
     return _Deployable(path=model, graph=conversion.graph, conversion=conversion)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tinydeploy.convert.conversion import Conversion
 from tinydeploy.plan import Plan
+
+if TYPE_CHECKING:
+    from tinydeploy.convert.conversion import Conversion
 
 
 class Progress(Protocol):
@@ -15,7 +17,7 @@ class Progress(Protocol):
     def stage(self, name: str) -> None:
         """The stage of this name begins: read, quantize, measure, plan, generate, build, flash, and so on."""
 
-    def converted(self, conversion: Conversion) -> None:
+    def converted(self, conversion: "Conversion") -> None:
         """The model was not integer, and is now."""
 
     def planned(self, plan: Plan) -> None:
@@ -32,7 +34,7 @@ class _Silent:
     def stage(self, name: str) -> None:
         """Nobody watches."""
 
-    def converted(self, conversion: Conversion) -> None:
+    def converted(self, conversion: "Conversion") -> None:
         """Nobody watches."""
 
     def planned(self, plan: Plan) -> None:

@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from command_line import BOARD, DIGITS, facts
 from tflite_builder import ModelBuilder
 

@@ -5,7 +5,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tflite_builder import ModelBuilder
 
-from tinydeploy.convert.tflite import Precision, float_tflite, precision_of, with_integer_ends
+from tinydeploy.convert.precision import Precision, precision_of
+from tinydeploy.convert.tflite import float_tflite, with_integer_ends
 from tinydeploy.errors import ModelError
 from tinydeploy.model.graph import DType, Graph
 from tinydeploy.model.reader import parse_model

@@ -11,11 +11,12 @@ from typing import Protocol
 
 from tinydeploy.convert.audit import require_integer_model
 from tinydeploy.convert.float_model import FloatModel
+from tinydeploy.convert.precision import Precision, precision_of
 from tinydeploy.convert.quality import Quality, measure_quality
 from tinydeploy.convert.quality_advice import advice
 from tinydeploy.convert.quantize import QuantizationSettings, quantize, require_quantizer
 from tinydeploy.convert.sources import SourceFormat, source_format, to_float
-from tinydeploy.convert.tflite import Precision, float_tflite, normalized, precision_of, with_integer_ends
+from tinydeploy.convert.tflite import float_tflite, normalized, with_integer_ends
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import DType, Graph
 from tinydeploy.model.reader import parse_model, read_bytes
@@ -86,18 +87,6 @@ class Conversion:
             return ()
         settings, used = self.calibration.settings, self.calibration.used
         return advice(self.quality, target=settings.target, per_channel=settings.per_channel, calibration_samples=used)
-
-
-def is_integer(model: Path) -> bool:
-    """Whether a file is a .tflite that computes with integers, its ends included: there is nothing to convert.
-
-    Raises:
-        UsageError: There is no such file, or it cannot be read.
-        ModelError: It is no model.
-    """
-    if source_format(model) is not SourceFormat.TFLITE:
-        return False
-    return precision_of(read_bytes(model), model.name) is Precision.INTEGER
 
 
 def convert_source(

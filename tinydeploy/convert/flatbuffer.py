@@ -45,10 +45,35 @@ def unpack(data: bytes, name: str) -> Model:
 
 
 def pack(model: Model) -> bytes:
-    """The bytes of the file."""
+    """The bytes of the file. Constants lie at multiples of 16, so that a device can read them where they are."""
+    model.buffers = [_aligned(buffer) for buffer in model.buffers]
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
+    """A buffer at a multiple of 16, as schema.fbs has it (``force_align``) and the object API does not."""
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - the schema's
+        if self.data is None:
+            return int(super().Pack(builder))
+        content = bytes(self.data)
+        builder.StartVector(1, len(content), 16)
+        builder.head -= len(content)
+        builder.Bytes[builder.head : builder.head + len(content)] = content
+        data = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, data)
+        return int(schema.BufferEnd(builder))
+
+
+def _aligned(buffer: Any) -> Any:  # noqa: ANN401 - the schema's
+    if buffer.data is None:
+        return buffer
+    aligned = _AlignedBuffer()
+    aligned.data = buffer.data
+    return aligned
 
 
 def kind(model: Model, operator: Operator) -> str:

@@ -1,9 +1,12 @@
 """Limits on what a conversion may cost in quality, for builds that must not go on below them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tinydeploy.convert.quality import Quality
 from tinydeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from tinydeploy.convert.quality import Quality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +17,7 @@ class Gates:
     min_accuracy: float | None = None
 
 
-def missed(quality: Quality | None, gates: Gates) -> tuple[str, ...]:
+def missed(quality: "Quality | None", gates: Gates) -> tuple[str, ...]:
     """A sentence with both figures for each limit that is not kept; a figure that is missing keeps none.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -15,12 +16,14 @@ from tinydeploy.link.hello import Arena
 from tinydeploy.lock.check import LockCheck
 from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
-from tinydeploy.report.conversion import conversion_json
 from tinydeploy.report.layers import layers_json, layers_text
 from tinydeploy.report.lock import lock_json, lock_text
 from tinydeploy.report.plan import arena_source, engine_json, model_json
 from tinydeploy.report.values import Json
 from tinydeploy.verify.compare import Accuracy, Comparison
+
+if TYPE_CHECKING:
+    from tinydeploy.convert.conversion import Conversion
 
 _WRAPPED = "unknown: longer than the board's timer"
 
@@ -38,7 +41,7 @@ def build_json(built: Build) -> dict[str, Json]:
     return {
         "ok": True,
         "model": model_json(built.model, built.plan),
-        "conversion": None if built.conversion is None else conversion_json(built.conversion),
+        "conversion": _conversion(built.conversion),
         "board": built.plan.board.id,
         **engine_json(built.plan),
         "firmware": str(built.image.elf),
@@ -74,7 +77,7 @@ def deployment_json(deployment: Deployment, lock: LockCheck | None = None) -> di
     return {
         "ok": deployment.ok and (lock is None or lock.ok),
         "model": model_json(deployment.model, plan),
-        "conversion": None if deployment.conversion is None else conversion_json(deployment.conversion),
+        "conversion": _conversion(deployment.conversion),
         "board": plan.board.id,
         **engine_json(plan),
         "memory": _memory(plan, deployment.image, deployment.arena, deployment.stack_bytes or None),
@@ -89,6 +92,15 @@ def deployment_json(deployment: Deployment, lock: LockCheck | None = None) -> di
         "device": None if kept is None else {"port": kept.port, "pid": kept.pid},
         "seconds": _seconds(deployment.seconds),
     }
+
+
+def _conversion(conversion: "Conversion | None") -> dict[str, Json] | None:
+    """How the model became integer; None where it was."""
+    if conversion is None:
+        return None
+    from tinydeploy.report.conversion import conversion_json
+
+    return conversion_json(conversion)
 
 
 def _built(plan: Plan, image: Image) -> Text:

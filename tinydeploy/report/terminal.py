@@ -3,20 +3,21 @@
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from tinydeploy import __version__
-from tinydeploy.convert.conversion import Conversion
 from tinydeploy.errors import TinydeployError
 from tinydeploy.files import require_place, write_file
 from tinydeploy.plan import Plan
-from tinydeploy.report.conversion import conversion_text
 from tinydeploy.report.plan import plan_text
 from tinydeploy.report.values import Json
+
+if TYPE_CHECKING:
+    from tinydeploy.convert.conversion import Conversion
 
 _WIDTH = 160
 """Columns of a report at least: no figure is left out where the terminal is narrow, which then wraps the lines."""
@@ -80,8 +81,10 @@ class Terminal:
         if self._verbose:
             self._err.print(f"  {text}", markup=False)
 
-    def converted(self, conversion: Conversion) -> None:
+    def converted(self, conversion: "Conversion") -> None:
         """What became of the model, as soon as it is integer."""
+        from tinydeploy.report.conversion import conversion_text
+
         self._show(conversion_text(conversion))
 
     def planned(self, plan: Plan) -> None:

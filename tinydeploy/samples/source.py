@@ -1,7 +1,5 @@
 """Where a user's samples come from, told once and loaded for any graph."""
 
-import io
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinydeploy.files import write_file
 from tinydeploy.model.graph import Graph
 from tinydeploy.samples.fit import Permutation
 from tinydeploy.samples.made import random_samples
 from tinydeploy.samples.options import SampleOptions
-from tinydeploy.samples.read import load_samples
+from tinydeploy.samples.read import load_arrays, load_samples
 from tinydeploy.samples.samples import Samples
 
 Array = npt.NDArray[np.generic]
@@ -43,18 +40,10 @@ class SampleSource:
             UsageError: They cannot be read, or do not fit.
         """
         if self.path is not None:
-            return self._read(self.path, graph, permutations)
-        if self.arrays is None:
-            return random_samples(graph, self.options.limit or _RANDOM_SAMPLES)
-        stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **self.arrays)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "samples.npz")
-            write_file(path, stream.getvalue())
-            return self._read(path, graph, permutations)
-
-    def _read(self, path: Path, graph: Graph, permutations: Sequence[Permutation]) -> Samples:
-        return load_samples(path, graph, options=self.options, labels=self.labels, permutations=permutations)
+            return load_samples(self.path, graph, options=self.options, labels=self.labels, permutations=permutations)
+        if self.arrays is not None:
+            return load_arrays(self.arrays, graph, options=self.options, labels=self.labels, permutations=permutations)
+        return random_samples(graph, self.options.limit or _RANDOM_SAMPLES)
 
 
 AnySamples = Path | Array | Mapping[str, Array] | SampleSource

@@ -8,7 +8,6 @@ from tinydeploy.convert.sources.ask import ask
 from tinydeploy.convert.sources.formats import SourceFormat, source_format
 from tinydeploy.convert.sources.onnx_environment import onnx_environment
 from tinydeploy.convert.sources.packages import require_packages
-from tinydeploy.convert.sources.ports import with_source_names
 from tinydeploy.errors import ModelError
 from tinydeploy.model.text import printable
 
@@ -40,6 +39,8 @@ def to_float(
         ModelError: It cannot be converted, or computes something else afterwards; names the layer or op.
         BuildError: Packages are missing; names the extra that brings them.
     """
+    from tinydeploy.convert.sources.ports import with_source_names  # loads TFLite's schema: a tenth of a second
+
     kind = source_format(source)
     require_packages(kind)
     if kind is SourceFormat.ONNX:
