@@ -1,7 +1,7 @@
 """Which tensors of a float model and of the integer model that was made of it are the same."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinydeploy.errors import ModelError
@@ -29,17 +29,15 @@ def matched(source: RawModel, graph: Graph) -> tuple[Pair, ...]:
     """The tensors that both have, of the float model ``source`` and of the integer model ``graph``.
 
     Graph inputs and outputs are the same by their place, what ops write is by its name: TensorFlow's quantiser keeps
-    names. Only tensors that are float32 there and quantised here count, with as many elements; a name that is not
-    unique does not count. First the inputs, then in the order of the integer graph's ops.
+    names, but puts a number behind some. Only tensors that are float32 there and quantised here count, with as many
+    elements; a name that is not unique does not count. First the inputs, then in the order of the integer graph's ops.
 
     Raises:
         ModelError: The two have different inputs or outputs.
     """
     _check_ends("inputs", source, source.inputs, graph, graph.inputs)
     _check_ends("outputs", source, source.outputs, graph, graph.outputs)
-    names = Counter(tensor.name for tensor in graph.tensors)
-    by_name = {index: named for index, named in _unique_names(source).items() if names[index] == 1}
-    partners = {index: by_name[tensor.name] for index, tensor in enumerate(graph.tensors) if tensor.name in by_name}
+    partners = _by_name(_unique_names(source), graph)
     partners.update(zip(graph.outputs, source.outputs, strict=True))
     inputs = [
         Pair(in_float=there, in_integer=here, op=None)
@@ -53,6 +51,15 @@ def matched(source: RawModel, graph: Graph) -> tuple[Pair, ...]:
         if index in partners and _comparable(source.tensors[partners[index]], graph.tensors[index])
     ]
     return (*inputs, *written)
+
+
+def _by_name(floats: Mapping[str, int], graph: Graph) -> dict[int, int]:
+    """For the tensors that ops write: that of the float model with the same name, or with the name without its number."""
+    written = [index for op in graph.ops for index in op.outputs]
+    names = {index: graph.tensors[index].name for index in written}
+    bare = {index: name if name in floats else name.rstrip("0123456789") for index, name in names.items()}
+    counts = Counter(bare.values())
+    return {index: floats[name] for index, name in bare.items() if name in floats and counts[name] == 1}
 
 
 def _unique_names(source: RawModel) -> dict[str, int]:
