@@ -54,7 +54,7 @@ def matched(source: RawModel, graph: Graph) -> tuple[Pair, ...]:
 
 
 def _by_name(floats: Mapping[str, int], graph: Graph) -> dict[int, int]:
-    """For the tensors that ops write: that of the float model with the same name, or with the name without its number."""
+    """For what ops write: the tensor of the float model with the same name, or with the name without its number."""
     written = [index for op in graph.ops for index in op.outputs]
     names = {index: graph.tensors[index].name for index in written}
     bare = {index: name if name in floats else name.rstrip("0123456789") for index, name in names.items()}
