@@ -86,7 +86,7 @@ def test_zeros_get_more_with_the_schedule_and_none_comes_back_while_the_others_t
     assert watching.shares == sorted(watching.shares)
     assert set(watching.shares[:16]) == {0.0}
     assert 0 < watching.shares[20] < 0.7
-    assert all(share == pytest.approx(0.8, abs=0.01) for share in watching.shares[32:])
+    assert all(share == pytest.approx(0.8, abs=0.02) for share in watching.shares[32:])
     assert sparsity(pruned) == watching.shares[-1]
     kernel, before = pruned.get_layer("hidden").kernel.numpy(), model.get_layer("hidden").kernel.numpy()
     alive = kernel != 0
