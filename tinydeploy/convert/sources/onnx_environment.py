@@ -81,7 +81,7 @@ def _make(
 
     def heard(line: str) -> None:
         nonlocal done
-        if line.startswith("Collecting "):
+        if line.startswith(("Collecting ", "Processing ")):
             done = min(done + 1, total - 1)
             on_step(done, total)
         on_line(line)

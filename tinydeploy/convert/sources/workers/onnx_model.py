@@ -20,7 +20,7 @@ from .shared import (
     Refusal,
     agreements_db,
     reason,
-    require_no_loops,
+    require_plain_ops,
     stage,
     suspect,
     tflite_runner,
@@ -45,7 +45,7 @@ def work(source: Path) -> Converted:
     keys = [value.name for value in model.graph.output]
     run = _runner(model, keyed)
     data = _convert(model, keyed)
-    require_no_loops(data, loops, hint=_UNROLL)
+    require_plain_ops(data, loops, hint=_UNROLL)
     outputs = [Port(key=key, name=name) for key, name in zip(keys, names, strict=True)]
     converted = Converted(data=data, source=_source(model), inputs=keyed, outputs=outputs, run=run)
     return replace(converted, outputs=_laid_out(converted))

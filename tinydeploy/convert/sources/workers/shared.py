@@ -87,16 +87,18 @@ def _tell(label: str, text: str) -> None:
     sys.stderr.flush()
 
 
-def in_quiet(work: Callable[[Path], Any], source: Path) -> Any:  # noqa: ANN401 - one of the answers
-    """Does the work; what fails for a reason that nobody foresaw is told in one line, not in pages."""
+def answered(work: Callable[[Path], Any], source: Path) -> tuple[dict[str, Any], bytes]:
+    """The answer to a request and the .tflite; what fails for an unforeseen reason is told in a line, not in pages."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return work(source)
+            result = work(source)
+            return result.answer(), result.data
     except Refusal:
         raise
     except Exception as error:
-        raise Refusal("the model cannot be converted", where={"says": reason(error)}) from error
+        hint = "see what was said before: -v"
+        raise Refusal("the model cannot be converted", where={"says": reason(error)}, hint=hint) from error
 
 
 def reason(error: BaseException) -> str:
@@ -111,11 +113,10 @@ def fixed_shape(name: str, sizes: Sequence[int | None], *, export: str) -> tuple
     Raises:
         Refusal: Another dimension is open, or the batch is fixed at another number. ``export`` says how to fix that.
     """
-    shown = "x".join("?" if size is None else str(size) for size in sizes)
-    open_ones = [str(axis) for axis, size in enumerate(sizes) if axis > 0 and size is None]
-    if open_ones:
+    shown = f"({', '.join(map(str, sizes))})"
+    if None in sizes[1:]:
         raise Refusal(
-            f"input {name} has dimensions of no fixed size: {shown} (dimension {', '.join(open_ones)}, counted from 0)",
+            f"input {name} has dimensions of no fixed size: {shown}",
             hint=f"a microcontroller computes one shape: {export}",
         )
     if len(sizes) > 1 and sizes[0] not in {None, 1}:
@@ -173,40 +174,43 @@ def tflite_runner(data: bytes) -> Callable[[dict[str, Array]], dict[str, Array]]
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=data)
-    (signature,) = interpreter.get_signature_list()
-    runner = interpreter.get_signature_runner(signature)
-
     def run(inputs: dict[str, Array]) -> dict[str, Array]:
-        interpreter.reset_all_variables()
-        outputs: dict[str, Array] = runner(**inputs)
+        interpreter = Interpreter(model_content=data)
+        (signature,) = interpreter.get_signature_list()
+        outputs: dict[str, Array] = interpreter.get_signature_runner(signature)(**inputs)
         return outputs
 
     return run
 
 
-def op_kinds(data: bytes) -> set[int]:
-    """The codes of the ops in a .tflite, of ``schema.BuiltinOperator``."""
+def require_plain_ops(data: bytes, suspects: Sequence[str], *, hint: str) -> None:
+    """Nothing, where the .tflite has only ops of TensorFlow Lite, and no loops, branches or variables.
+
+    Raises:
+        Refusal: It has others, which cannot be quantised; names them, or the layers that are known for loops.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(data, 0)
     codes = [model.OperatorCodes(position) for position in range(model.OperatorCodesLength())]
-    return {max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes}
-
-
-def require_no_loops(data: bytes, suspects: Sequence[str], *, hint: str) -> None:
-    """Nothing, where the .tflite has no loops, branches or variables, which are not quantised.
-
-    Raises:
-        Refusal: It has; names the layers that are known for it.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    kinds = op_kinds(data)
-    names = {"WHILE", "IF", "VAR_HANDLE", "STABLEHLO_WHILE"}
-    found = sorted(name for name in names if getattr(schema.BuiltinOperator, name, None) in kinds)
+    custom = sorted({code.CustomCode().decode() for code in codes if code.CustomCode()})
+    if custom:
+        raise unknown_ops(custom)
+    kinds = {max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes}
+    names = ("IF", "STABLEHLO_WHILE", "VAR_HANDLE", "WHILE")
+    found = [name for name in names if getattr(schema.BuiltinOperator, name, None) in kinds]
     if found:
         raise loop_refusal(f"({', '.join(found)})", suspects, hint=hint)
+
+
+def unknown_ops(names: Sequence[str], layers: Sequence[str] = ()) -> Refusal:
+    """The refusal of a model with ops that TensorFlow Lite lacks."""
+    plain = sorted({name.removeprefix("Flex") for name in names})
+    return Refusal(
+        f"TensorFlow Lite has no op for: {', '.join(plain)}",
+        where={"layer": "\n".join(layers[:6])} if layers else {},
+        hint="express it with other ops, or end the model before it and compute the rest in the application",
+    )
 
 
 def loop_refusal(which: str, suspects: Sequence[str], *, hint: str) -> Refusal:

@@ -47,8 +47,8 @@ def main() -> int:
     shared = importlib.import_module("workers.shared")
     try:
         work = importlib.import_module(f"workers.{_WORKERS[request['worker']]}").work
-        result = shared.in_quiet(work, Path(request["source"]))
-        arrays = {"answer": np.array(json.dumps(result.answer())), "model": np.frombuffer(result.data, np.uint8)}
+        told, model = shared.answered(work, Path(request["source"]))
+        arrays = {"answer": np.array(json.dumps(told)), "model": np.frombuffer(model, np.uint8)}
         exit_code = 0
     except shared.Refusal as refusal:
         arrays = {"refusal": np.array(json.dumps(refusal.told()))}

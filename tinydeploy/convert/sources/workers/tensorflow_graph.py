@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from .shared import Array, Port, Refusal, loop_refusal, reason, require_no_loops, stage, suspect
+from .shared import Array, Port, Refusal, loop_refusal, reason, require_plain_ops, stage, suspect, unknown_ops
 
 UNROLL = (
     "build the recurrent layers with unroll=True, such as LSTM(8, unroll=True), and copy the weights: "
     "new.set_weights(old.get_weights())\n"
     "or build the model with tf-keras (pip install tf-keras), whose LSTM becomes one fused op"
 )
-_WITHOUT = "express it with other ops, or end the model before it and compute the rest in the application"
 _NO_OPS = (re.compile(r"(?:Custom|Flex) ops: ([^\n]+)"), re.compile(r"'tf\.(\w+)' op is neither a custom op nor"))
 _LOOP = re.compile(
     r"tensor ?list|TensorList|WhileRegion|'tf\.While'|_experimental_lower_tensor_list_ops", re.IGNORECASE
@@ -55,7 +54,7 @@ def convert(
         data = tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder).convert()
     except Exception as error:
         raise _refusal(error, graph, suspects) from error
-    require_no_loops(data, suspects, hint=UNROLL)
+    require_plain_ops(data, suspects, hint=UNROLL)
     return bytes(data), len(concrete.structured_outputs)
 
 
@@ -66,12 +65,7 @@ def _refusal(error: Exception, graph: Any, suspects: Sequence[str]) -> Refusal: 
         return loop_refusal("(TensorFlow's converter refuses it)", suspects, hint=UNROLL)
     if ops:
         kinds = {op.removeprefix("Flex") for op in ops}
-        layers = sorted(set(_layers(graph, kinds)))
-        return Refusal(
-            f"TensorFlow Lite has no op for: {', '.join(sorted(kinds))}",
-            where={"layer": "\n".join(layers[:6])} if layers else {},
-            hint=_WITHOUT,
-        )
+        return unknown_ops(sorted(kinds), sorted(set(_layers(graph, kinds))))
     told = _ERROR.search(text)
     return Refusal(
         "TensorFlow's converter does not accept the model",
@@ -86,8 +80,9 @@ def _layers(graph: Any, kinds: Iterable[str]) -> Iterator[str]:  # noqa: ANN401 
     functions = [node for function in graph.library.function for node in function.node_def]
     for node in (*graph.node, *functions):
         if node.op in wanted:
-            scopes = [part for part in node.name.split("/") if part not in {"StatefulPartitionedCall"}]
-            yield "/".join(scopes[-3:-1]) or node.name
+            scopes = node.name.split("/")[-3:-1]
+            if scopes:
+                yield "/".join(scopes)
 
 
 def numpy_of(values: Iterable[Any]) -> list[Array]:

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .shared import Array, Converted, Port, Refusal, fixed_shape, reason, require_no_loops, stage
+from .shared import Array, Converted, Port, Refusal, fixed_shape, reason, require_plain_ops, stage
 
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _EXPORT = "export it with fixed sizes: torch.export.export(model.eval(), (example,))"
 _NO_LOWERING = re.compile(r"Lowering not found: ([\w.]+)")
-_MODULE = re.compile(r"^(L__self___)?")
+_RANDOM = re.compile(r"rand|bernoulli|dropout")
 
 
 def work(source: Path) -> Converted:
@@ -30,7 +30,7 @@ def work(source: Path) -> Converted:
     inputs = _inputs(program)
     run = _runner(program, inputs)
     outputs = _outputs(program, run, inputs)
-    data = _convert(_channels_last(program, inputs, outputs), inputs)
+    data = _convert(program, _channels_last(program, inputs, outputs), inputs)
     return Converted(
         data=data,
         source=f"PyTorch {torch.__version__} program (.pt2)",
@@ -131,7 +131,7 @@ def _channels_last(program: Any, inputs: list[Port], outputs: list[Port]) -> Any
     return ChannelsLast().eval()
 
 
-def _convert(module: Any, inputs: list[Port]) -> bytes:  # noqa: ANN401 - torch's
+def _convert(program: Any, module: Any, inputs: list[Port]) -> bytes:  # noqa: ANN401 - torch's
     import torch
 
     stage("loading litert-torch")
@@ -146,23 +146,30 @@ def _convert(module: Any, inputs: list[Port]) -> bytes:  # noqa: ANN401 - torch'
     try:
         data = bytes(litert_torch.convert(module, tuple(examples)).model_content())
     except Exception as error:
-        raise _refusal(error) from error
-    require_no_loops(data, (), hint="export a model without loops and branches that depend on data")
+        raise _refusal(error, program) from error
+    require_plain_ops(data, (), hint="export a model without loops and branches that depend on data")
     return data
 
 
-def _refusal(error: Exception) -> Refusal:
+def _refusal(error: Exception, program: Any) -> Refusal:  # noqa: ANN401 - torch's
     text = str(error)
     missing = _NO_LOWERING.search(text)
     if missing:
-        line = next((line.strip() for line in text.splitlines() if line.strip().startswith("File ")), "")
-        return Refusal(
-            f"litert-torch has no lowering for the op {missing.group(1)}",
-            where={"code": line} if line else {},
-            hint="express it with other ops, or end the model before it and compute the rest in the application",
-        )
+        hint = "express it with other ops, or end the model before it and compute the rest in the application"
+        if _RANDOM.search(missing.group(1)):
+            hint = "the program is random, as in training: call model.eval() before torch.export.export"
+        layers = _layers(program, missing.group(1))
+        where = {"layer": "\n".join(layers[:6])} if layers else {}
+        return Refusal(f"litert-torch cannot convert the op {missing.group(1)}", where=where, hint=hint)
     return Refusal(
         "litert-torch does not accept the program",
         where={"says": reason(error)},
         hint="replace what it names in the model",
     )
+
+
+def _layers(program: Any, op: str) -> list[str]:  # noqa: ANN401 - torch's
+    """The modules that have this op, by their place in the model and their class."""
+    stacks = [node.meta.get("nn_module_stack") for node in program.graph.nodes if str(node.target) == op]
+    innermost = [list(stack.values())[-1] for stack in stacks if stack]
+    return sorted({f"{place or 'the model'} ({str(kind).rpartition('.')[2]})" for place, kind in innermost})
