@@ -33,5 +33,7 @@ def normalized(data: bytes, name: str) -> bytes:
     model = unpack(data, name)
     to_float_constants(model)
     make_static(model)
+    # litert-torch says there that constants are to stay as they are, and the quantiser obeys.
+    model.metadata = model.metadataBuffer = None
     drop_unused(model)
     return pack(model)

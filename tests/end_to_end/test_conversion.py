@@ -1,0 +1,106 @@
+"""From models of every format to virtual boards: what was converted runs there, and is as good as its source."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import digits_sources
+import numpy as np
+import pytest
+from mobilenet import images
+
+from tinydeploy.convert.quantize import QuantizationSettings
+from tinydeploy.deployment import Target
+from tinydeploy.pipeline import convert, flash
+from tinydeploy.samples.options import SampleOptions
+from tinydeploy.samples.source import SampleSource
+
+TESTS = Path(__file__).resolve().parents[1]
+M4 = Target(board="qemu-cortex-m4")
+M7 = Target(board="qemu-cortex-m7")
+CHANNELS_FIRST = {"torch", "torch_dynamic", "onnx", "onnx_dynamic"}
+FLOAT_MODELS = ("ad01", "hello_world", "kws", "resnet8", "vww")
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Images (n, 8, 8, 1) from 0 to 1: 1,437 to calibrate with, and 360 that the network never saw, with classes."""
+    datasets = pytest.importorskip("sklearn.datasets", reason="not installed: scikit-learn")
+    from sklearn.model_selection import train_test_split
+
+    values, labels = datasets.load_digits(return_X_y=True)
+    scaled = (values / 16.0).astype(np.float32).reshape(-1, 8, 8, 1)
+    train_images, test_images, _, test_labels = train_test_split(
+        scaled, labels, test_size=0.2, stratify=labels, random_state=1
+    )
+    return train_images, test_images, test_labels
+
+
+def right_on_the_board(model: Path, test_images: np.ndarray, labels: np.ndarray) -> int:
+    """How many of the test images the virtual board classifies as they are labelled."""
+    deployment = flash(model, M4, samples={"images": test_images, "labels": labels})
+    assert deployment.comparison.exact
+    accuracy = deployment.comparison.accuracy
+    assert accuracy.samples == len(labels) == 360
+    return accuracy.device_correct
+
+
+@needs("tensorflow")
+@pytest.mark.usefixtures("use_cache")
+@pytest.mark.parametrize("kind", digits_sources.FORMATS)
+def test_the_same_network_in_every_format_is_as_good_on_the_board_within_one_image(kind, digits, tmp_path):
+    train_images, test_images, labels = digits
+    expected = int((digits_sources.logits(test_images).argmax(axis=1) == labels).sum())
+    source = digits_sources.make(kind, tmp_path)
+    calibration = train_images.transpose(0, 3, 1, 2) if kind in CHANNELS_FIRST else train_images
+    conversion = convert(source, tmp_path / "int8.tflite", samples=calibration)
+    assert conversion.agreement_db > 80
+    assert abs(right_on_the_board(tmp_path / "int8.tflite", test_images, labels) - expected) <= 1
+
+
+@needs("tensorflow")
+@pytest.mark.usefixtures("use_cache")
+def test_int16x8_is_nearer_to_the_float_model_than_int8(digits, tmp_path):
+    train_images, _, _ = digits
+    source = digits_sources.make("keras", tmp_path)
+    int8, int16 = (
+        convert(source, samples=train_images, settings=QuantizationSettings(target=target))
+        for target in ("int8", "int16x8")
+    )
+    assert int16.quality.min_sqnr_db > int8.quality.min_sqnr_db + 6
+
+
+@needs("tensorflow")
+@pytest.mark.usefixtures("use_cache")
+@pytest.mark.parametrize("name", FLOAT_MODELS)
+def test_the_public_float_models_run_on_the_board_as_in_the_oracle(name, model_file):
+    noise = SampleSource(options=SampleOptions(limit=20))
+    deployment = flash(model_file(f"{name}_float.tflite"), M4, samples=noise)
+    assert deployment.comparison.exact
+    assert deployment.comparison.samples == 16 + 4
+    print(
+        f"{name}: {deployment.conversion.quality.min_sqnr_db:.1f} dB, {deployment.latency.per_inference:,} instructions"
+    )
+
+
+@needs("tensorflow")
+@pytest.mark.usefixtures("use_cache")
+def test_mobilenetv2_comes_from_keras_to_a_cortex_m7(tmp_path):
+    path = tmp_path / "mobilenet.keras"
+    made = subprocess.run([sys.executable, TESTS / "mobilenet.py", path], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr[-2000:]
+    deployment = flash(path, M7, samples=images(40, seed=2))
+    assert deployment.comparison.exact
+    quality = deployment.conversion.quality
+    print(
+        f"{quality.min_sqnr_db:.1f} dB, top-1 {quality.top1_agreement:.0%}, arena {deployment.arena.used_bytes:,}, "
+        f"flash {deployment.image.flash_bytes:,}, {deployment.latency.per_inference:,} instructions"
+    )
+    assert quality.top1_agreement >= 0.75
+    assert quality.min_sqnr_db > 10
