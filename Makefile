@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach python,$(CANDIDATES),$(if $(call new_enough,$(py
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint setup clean
+.PHONY: help demo test lint setup setup-conversion clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test    lint, check types and run all tests'
 	@echo 'make lint    lint and check types only'
 	@echo 'make setup   what the others do first: system packages, .venv, this project'
+	@echo 'make setup-conversion   TensorFlow, PyTorch and ONNX too, so that `make test` tests conversion: some 5 GB'
 	@echo 'make clean   remove .venv, caches and builds'
 
 demo: .venv/installed
@@ -31,6 +32,8 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 
 setup: .venv/installed-dev
+
+setup-conversion: .venv/installed-conversion
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
@@ -52,3 +55,9 @@ clean:
 	PYTHON='$(PYTHON)' .ci/system-packages tests
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ .venv/installed
+
+# PyTorch first, in the version that the extra wants: where an index has builds for CPUs only, that is where it is found.
+.venv/installed-conversion: .venv/installed-dev
+	$(PIP_INSTALL) torch==2.13.0
+	$(PIP_INSTALL) --editable '.[dev,test-conversion]'
+	@touch $@
