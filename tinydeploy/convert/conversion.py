@@ -122,7 +122,7 @@ def convert_source(
         calibration, held_out = hold_out(given)
     with watch.stage("quantize"):
         quantized = quantize(model.data, calibration, settings, on_step=watch.step, on_line=watch.line)
-    integer = parse_model(quantized, name=f"{source.stem}.tflite")
+    integer = parse_model(quantized, name=source.name)
     require_integer_model(integer)
     with watch.stage("measure"):
         quality = measure_quality(model.data, quantized, held_out, on_step=watch.step)

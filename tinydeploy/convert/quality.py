@@ -1,6 +1,5 @@
 """How far an integer model is from the float model that it was made of, on samples that it was not calibrated with."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +21,9 @@ from tinydeploy.verify.oracle import reference_outputs
 
 Array = npt.NDArray[np.generic]
 Floats = npt.NDArray[np.float64]
+
+_FLOAT32_DB = 100.0
+"""What only moves values has this and more: the other model's floats came out of sums in another order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +103,9 @@ class Quality:
         """The layers where to look for the cause, the worst first: those that add the most error by themselves.
 
         The SQNR up to a layer says little of it: the errors of all layers before are in it. A layer without an error
-        of its own is none of them.
+        of its own but that of float32 sums is none of them.
         """
-        guilty = [layer for layer in self.layers if layer.own_sqnr_db < math.inf]
+        guilty = [layer for layer in self.layers if layer.own_sqnr_db < _FLOAT32_DB]
         return tuple(sorted(guilty, key=lambda layer: (layer.own_sqnr_db, layer.op))[:count])
 
 

@@ -66,7 +66,7 @@ def ask(
     def heard(line: str) -> None:
         if line.startswith(_SUSPECT):
             suspects.append(printable(_unquoted(line.removeprefix(_SUSPECT)), limit=120))
-        elif on_line is not None:
+        elif on_line is not None and "\0" not in line:  # which the answer has, and text has not
             on_line(line.removeprefix("@stage "))
 
     request = {"request": np.array(json.dumps({"worker": name, "source": str(source.resolve())}))}
@@ -78,7 +78,8 @@ def ask(
     if finished.exit_code == worker.REFUSED:
         raise _refusal(finished, source, who)
     if finished.exit_code != 0:
-        raise worker.refusal(finished, who, hint=_next_step(suspects), where=_where(source, suspects))
+        hint = _next_step(suspects) if finished.exit_code < 0 else "see all that it says: -v"
+        raise worker.refusal(finished, who, hint=hint, where=_where(source, suspects))
     answer = worker.answer(finished, who)
     return Answer(told=json.loads(str(answer["answer"])), model=answer["model"].tobytes())
 

@@ -17,6 +17,7 @@ _WITHOUT_CUSTOM = "convert without custom ops, or compute it outside of the mode
 _INSTEAD = {
     "GELU": "use RELU, HARD_SWISH or x * LOGISTIC(1.702 x) instead",
     "COS": "feed it as an input, or look it up: GATHER in a constant table",
+    "ELU": "use RELU or LEAKY_RELU",
     "EXP": "leave it out, the order stays; for probabilities use SOFTMAX or LOGISTIC",
     "LSTM": "convert with a UNIDIRECTIONAL_SEQUENCE_LSTM: tf.keras.layers.LSTM, not unrolled, in tf-keras",
     "NEG": "multiply by -1, or subtract where it is added",

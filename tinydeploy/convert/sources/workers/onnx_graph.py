@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .shared import Port, Refusal, fixed_shape, reason
 
 _EXPORT = "export it with fixed sizes"
@@ -106,6 +108,24 @@ def with_plain_ends(model: Any, inputs: list[Port]) -> tuple[list[str], list[Por
     names |= {name: f"{prefix}output_{position}" for position, name in enumerate(outputs) if name not in names}
     _rename(model.graph, names)
     return outputs, keyed
+
+
+def with_initial_states(model: Any) -> None:  # noqa: ANN401 - onnx's
+    """Writes out the zeros that recurrent layers start from: onnx2tf fails where they are left out."""
+    from onnx import helper, numpy_helper
+
+    for position, node in enumerate(model.graph.node):
+        if node.op_type not in _RECURRENT:
+            continue
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        directions = 2 if attributes.get("direction") == b"bidirectional" else 1
+        zeros = np.zeros((directions, 1, attributes["hidden_size"]), np.float32)
+        wanted = 7 if node.op_type == "LSTM" else 6  # X, W, R, B, sequence_lens, initial_h, initial_c
+        node.input.extend([""] * (wanted - len(node.input)))
+        for at in range(5, wanted):
+            if not node.input[at]:
+                node.input[at] = f"tinydeploy_state_{position}_{at}"
+                model.graph.initializer.append(numpy_helper.from_array(zeros, node.input[at]))
 
 
 def _set_batch(model: Any, inputs: list[Port]) -> None:  # noqa: ANN401 - onnx's

@@ -1,6 +1,7 @@
 """An ONNX file to a float .tflite, by onnx2tf, in its own environment. Images get channels last."""
 
 import contextlib
+import io
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .onnx_graph import inputs_of, load, loops_of, with_plain_ends
+from .onnx_graph import inputs_of, load, loops_of, with_initial_states, with_plain_ends
 from .shared import (
     Array,
     Converted,
@@ -26,11 +27,8 @@ from .shared import (
     tflite_runner,
 )
 
-_UNROLL = (
-    "give sequences of a fixed length; an LSTM becomes one fused op where the model is built with tf-keras instead"
-)
-_OP = re.compile(r"(?:onnx_op_type|ERROR: onnx_op_name|OP): *([\w/.:]+)")
-_NO_OP = re.compile(r"(\w+) OP is not yet implemented", re.IGNORECASE)
+_UNROLL = "export the model with fixed shapes, and with its loops unrolled"
+_NODE = re.compile(r"onnx_op_name: *(\S+)")
 
 
 def work(source: Path) -> Converted:
@@ -41,6 +39,7 @@ def work(source: Path) -> Converted:
     loops = loops_of(model)
     suspect(loops)
     stage("loading ONNX Runtime")
+    with_initial_states(model)
     names, keyed = with_plain_ends(model, inputs)
     keys = [value.name for value in model.graph.output]
     run = _runner(model, keyed)
@@ -86,26 +85,32 @@ def _convert(model: Any, inputs: list[Port]) -> bytes:  # noqa: ANN401 - onnx's
 
         onnx.save(model, "model.onnx")
         kept = [port.key for port in inputs if port.permutation is None and len(port.shape) > 2]
+        said = io.StringIO()
         try:
-            onnx2tf.convert(
-                input_onnx_file_path="model.onnx",
-                output_folder_path="out",
-                copy_onnx_input_output_names_to_tflite=True,
-                keep_shape_absolutely_input_names=kept or None,
-                verbosity="error",
-            )
+            with contextlib.redirect_stdout(said):
+                onnx2tf.convert(
+                    input_onnx_file_path="model.onnx",
+                    output_folder_path="out",
+                    copy_onnx_input_output_names_to_tflite=True,
+                    keep_shape_absolutely_input_names=kept or None,
+                    enable_rnn_unroll=True,
+                    verbosity="error",
+                )
         except (Exception, SystemExit) as error:
-            raise _refusal(error, model) from error
+            raise _refusal(error, model, said.getvalue()) from error
+        finally:
+            sys.stderr.write(said.getvalue())
         path = Path("out/model_float32.tflite")
         if not path.is_file():
             raise Refusal("onnx2tf wrote no .tflite", hint="see its words with -v")
         return path.read_bytes()
 
 
-def _refusal(error: BaseException, model: Any) -> Refusal:  # noqa: ANN401 - onnx's
-    found = _NO_OP.search(str(error)) or _OP.search(str(error))
-    kinds = sorted({node.op_type for node in model.graph.node})
-    where = {"op": found.group(1)} if found else {"ops": ", ".join(kinds)[:300]}
+def _refusal(error: BaseException, model: Any, said: str) -> Refusal:  # noqa: ANN401 - onnx's
+    """Its reason, and the node at which it stopped, which it prints."""
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    names = [name for name in _NODE.findall(said) if name in kinds]
+    where = {"layer": f"{names[-1]} ({kinds[names[-1]]})"} if names else {"ops": ", ".join(sorted(set(kinds.values())))}
     if str(error) and not isinstance(error, SystemExit):
         where["says"] = reason(error)
     return Refusal(
