@@ -10,9 +10,10 @@ from pathlib import Path
 class Row:
     """One variant of the network.
 
-    ``float_right`` and ``int8_right`` are how many of ``images`` were read correctly, by the float model and on the
-    board by the int8 one; ``exact``, whether each of the board's outputs was what the reference says. ``deflated_bytes`` is the .tflite once compressed. ``flash_bytes`` and ``ram_bytes`` are of the whole
-    firmware, ``arena_bytes`` is the part of the RAM that holds activations. ``instructions`` are those of one inference.
+    ``float_right`` and ``int8_right`` are how many of ``images`` were read correctly, by the float model and by the
+    int8 one on the board; ``exact``, whether each of the board's outputs was what the reference says.
+    ``deflated_bytes`` is the .tflite once compressed. ``flash_bytes`` and ``ram_bytes`` are of the whole firmware,
+    ``arena_bytes`` is the part of the RAM that holds activations. ``instructions`` are those of one inference.
     """
 
     variant: str

@@ -7,5 +7,6 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the CPU
 
-for _package in ("tensorflow", "keras"):
-    keras = pytest.importorskip(_package, reason="Keras is not here: pip install 'tinydeploy[convert]'")
+WHY = "Keras is not here: pip install 'tinydeploy[convert]'"
+pytest.importorskip("tensorflow", reason=WHY)
+keras = pytest.importorskip("keras", reason=WHY)
