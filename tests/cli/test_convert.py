@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -108,6 +110,20 @@ def test_a_float_model_is_converted_on_its_way_to_the_board(classifier):
     assert report["model"]["path"] == "classifier.tflite"
     assert report["model"]["sha256"] == report["conversion"]["sha256"]
     assert "12/12" in finished.out or "12 of 12" in finished.out
+
+
+@needs_tensorflow
+def test_a_model_that_was_converted_on_its_way_is_verified_again_since_it_becomes_the_same_bytes(classifier):
+    arguments = ("classifier.tflite", "--board", BOARD, "--samples", "data.npz", "--json", "-")
+    kept = classifier("flash", *arguments, "--keep")
+    assert kept.code == 0, kept.err
+    device = json.loads(kept.out)["device"]
+    try:
+        verified = classifier("verify", *arguments, "--port", device["port"])
+    finally:
+        os.kill(device["pid"], signal.SIGTERM)
+    assert verified.code == 0, verified.err
+    assert json.loads(verified.out)["model"]["sha256"] == json.loads(kept.out)["model"]["sha256"]
 
 
 def test_without_samples_a_float_model_is_refused_with_what_they_are_for(classifier):

@@ -16,6 +16,7 @@ from tinydeploy.convert.quality import Quality, measure_quality
 from tinydeploy.convert.quality_advice import advice
 from tinydeploy.convert.quantize import QuantizationSettings, quantize, require_quantizer
 from tinydeploy.convert.sources import SourceFormat, source_format, to_float
+from tinydeploy.convert.sources.packages import require_packages
 from tinydeploy.convert.tflite import float_tflite, normalized, with_integer_ends
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import DType, Graph
@@ -106,14 +107,16 @@ def convert_source(
         ModelError: The source cannot be converted, or not to an integer model; tells why, by layer.
         BuildError: A package that it needs is not installed.
     """
-    data = None
-    if source_format(source) is SourceFormat.TFLITE:
+    data, kind = None, source_format(source)
+    if kind is SourceFormat.TFLITE:
         data = read_bytes(source)
         precision = precision_of(data, source.name)
         if precision in {Precision.INTEGER, Precision.FLOAT_ENDS}:
             return _integer_already(data, precision, source.name, settings)
     if samples is None:
         raise UsageError(f"{source.name} is to be quantised, which needs samples of its inputs", hint=_NO_SAMPLES)
+    if kind is not SourceFormat.TFLITE:
+        require_packages(kind)
     require_quantizer()
     with watch.stage("read"):
         model = float_tflite(data, source.name) if data is not None else _to_float(source, watch)
