@@ -3,7 +3,7 @@
     pip install "tinydeploy[convert]" scikit-learn
     python compress_digits.py
 
-Takes about four minutes on two CPU cores. It is seeded: the same versions on one machine print the same table.
+Takes four to five minutes on two CPU cores. It is seeded: the same versions on one machine print the same table.
 """
 
 import argparse
