@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "report": BELOW,
     "doctor": "verify build devices engines boards process files errors",
     "compress": "errors",
+    "integer_model": "progress convert samples model errors",
     "running": "contact deployment link devices project plan progress errors",
     "lock": "deployment engines model files errors",
     "cost": "bench plan model",

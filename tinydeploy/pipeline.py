@@ -8,7 +8,7 @@ what the one before it made, and nothing is decided after the Plan.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,6 @@ from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
 from tinydeploy.convert.gates import Gates, missed
-from tinydeploy.convert.precision import is_integer
 from tinydeploy.convert.quantize import QuantizationSettings
 from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
@@ -28,28 +27,24 @@ from tinydeploy.engines import ENGINES, default_engine
 from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
 from tinydeploy.errors import TinydeployError, UsageError
 from tinydeploy.files import cache_dir, write_file
+from tinydeploy.integer_model import IntegerModel, integer_model, read_integer_model, verification_samples
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
 from tinydeploy.lock.entry import measured_arenas
 from tinydeploy.lock.file import read_lock
 from tinydeploy.model.graph import Graph
-from tinydeploy.model.integer import require_integer
-from tinydeploy.model.reader import read_model
 from tinydeploy.plan import Plan, Replan, make_plan, require_fit
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
 from tinydeploy.running import running, running_in_real_time, session_with
-from tinydeploy.samples import FIRST_NOISE, Samples, default_samples, join_samples
-from tinydeploy.samples.source import AnySamples, SampleSource, sample_source
+from tinydeploy.samples import FIRST_NOISE, Samples
+from tinydeploy.samples.source import AnySamples, sample_source
 from tinydeploy.verify.compare import compare, lsb_sizes
 from tinydeploy.verify.oracle import reference_outputs
 from tinydeploy.verify.wire import pack_sample, unpack_outputs
 
 if TYPE_CHECKING:
     from tinydeploy.convert.conversion import Conversion
-
-_VERIFIED_OF_CONVERSION = 100
-"""Held-out samples that go to the board, besides the default ones, where the model was converted on the way."""
 
 
 def boards() -> tuple[Board, ...]:
@@ -74,7 +69,7 @@ def inspect(
 
     Without ``boards``, it is all that the model can run on, with that engine or the default one of each board.
     """
-    plan_for = _planner(_read(model), buffers=buffers, settings=settings)
+    plan_for = _planner(read_integer_model(model), buffers=buffers, settings=settings)
     plans, failures = [], []
     for board in map(find_board, boards) if boards else load_boards():
         try:
@@ -132,7 +127,7 @@ def generate(
     ``samples`` are for a model that is not integer yet, here and below.
     """
     watch = Stopwatch(progress)
-    plan, project = _generate(_deployable(model, samples, watch), target, watch)
+    plan, project = _generate(integer_model(model, samples, watch), target, watch)
     write_project(project, output)
     return plan, project
 
@@ -140,7 +135,7 @@ def generate(
 def build(model: Path, target: Target, *, samples: AnySamples | None = None, progress: Progress = SILENT) -> Build:
     """Builds the firmware; a build of the same project is used again."""
     watch = Stopwatch(progress)
-    return _build(_deployable(model, samples, watch), target, watch)
+    return _build(integer_model(model, samples, watch), target, watch)
 
 
 def flash(
@@ -158,8 +153,8 @@ def flash(
     virtual board goes on running afterwards.
     """
     watch = Stopwatch(progress)
-    source = _deployable(model, samples, watch)
-    inputs = _samples(source, samples)
+    source = integer_model(model, samples, watch)
+    inputs = verification_samples(source, samples)
     built = _settled(source, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
@@ -183,8 +178,8 @@ def verify(
     if port is None and find_board(target.board).is_virtual:
         return flash(model, target, samples=samples, progress=progress)
     watch = Stopwatch(progress)
-    source = _deployable(model, samples, watch)
-    inputs = _samples(source, samples)
+    source = integer_model(model, samples, watch)
+    inputs = verification_samples(source, samples)
     plan, project = _generate(source, target, watch)
     with ExitStack() as stack:
         with watch.stage("connect"):
@@ -205,8 +200,8 @@ def bench(
 ) -> Deployment:
     """Does what `flash` does, then streams inputs through the board as fast as it takes them, in real time."""
     watch = Stopwatch(progress)
-    source = _deployable(model, samples, watch)
-    inputs = _samples(source, samples)
+    source = integer_model(model, samples, watch)
+    inputs = verification_samples(source, samples)
     built = _settled(source, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
@@ -216,26 +211,6 @@ def bench(
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Deployable:
-    """An integer model, and how it became one where it was not."""
-
-    path: Path
-    graph: Graph
-    conversion: "Conversion | None"
-
-
-def _deployable(model: Path, samples: AnySamples | None, watch: Stopwatch) -> _Deployable:
-    """The model as it is deployed: converted first where it is not integer."""
-    if is_integer(model):
-        return _Deployable(path=model, graph=_read(model), conversion=None)
-    from tinydeploy.convert.conversion import convert_source
-
-    conversion = convert_source(model, sample_source(samples), QuantizationSettings(), watch)
-    watch.converted(conversion)
-    return _Deployable(path=model, graph=conversion.graph, conversion=conversion)
 
 
 def _planner(graph: Graph, *, buffers: int, settings: EngineSettings) -> Replan:
@@ -258,13 +233,7 @@ def _known(graph: Graph, target: Target) -> EngineSettings:
     return replace(target.settings, measured={**told, **target.settings.measured})
 
 
-def _read(model: Path) -> Graph:
-    graph = read_model(model)
-    require_integer(graph)
-    return graph
-
-
-def _generate(source: _Deployable, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
+def _generate(source: IntegerModel, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
     graph, board = source.graph, find_board(target.board)
     with watch.stage("plan"):
         plan_for = _planner(graph, buffers=target.buffers, settings=_known(graph, target))
@@ -283,7 +252,7 @@ def _generate(source: _Deployable, target: Target, watch: Stopwatch) -> tuple[Pl
     return plan, project
 
 
-def _build(source: _Deployable, target: Target, watch: Stopwatch) -> Build:
+def _build(source: IntegerModel, target: Target, watch: Stopwatch) -> Build:
     plan, project = _generate(source, target, watch)
     folder = cache_dir("projects") / project.folder_name
     with watch.stage("build"):
@@ -299,7 +268,7 @@ def _build(source: _Deployable, target: Target, watch: Stopwatch) -> Build:
     )
 
 
-def _settled(source: _Deployable, target: Target, watch: Stopwatch, *, port: str | None) -> Build:
+def _settled(source: IntegerModel, target: Target, watch: Stopwatch, *, port: str | None) -> Build:
     """Builds. Where the arena's size is only estimated, the board is asked for it, and all is built again with that."""
     built = _build(source, target, watch)
     engine = built.plan.engine
@@ -315,21 +284,6 @@ def _settled(source: _Deployable, target: Target, watch: Stopwatch, *, port: str
     return _build(source, replace(target, settings=settings), watch)
 
 
-def _samples(model: _Deployable, samples: AnySamples | None) -> Samples:
-    """The default samples, and behind them the user's; of those that a model was converted with, some held out."""
-    defaults, given = default_samples(model.graph), sample_source(samples)
-    if model.conversion is not None and model.conversion.calibration is not None:
-        given = _held_out(model.conversion.calibration.held_out)
-    return defaults if given is None else join_samples(defaults, given.load(model.graph))
-
-
-def _held_out(samples: Samples) -> SampleSource:
-    """As many of the samples as a board computes in short time."""
-    chosen = samples.take(range(min(samples.count, _VERIFIED_OF_CONVERSION)))
-    arrays = {f"input{position}": values for position, values in enumerate(chosen.inputs)}
-    return SampleSource(arrays=arrays if chosen.labels is None else {**arrays, "labels": chosen.labels})
-
-
 def _arena(plan: Plan, session: Session) -> Arena:
     """The board's account, and what it said of the smallest arena before that firmware was built."""
     arena, measured = session.hello.arena, plan.engine.arena_measured
@@ -339,7 +293,7 @@ def _arena(plan: Plan, session: Session) -> Arena:
 
 
 def _verify(
-    source: _Deployable, target: Target, plan: Plan, session: Session, samples: Samples, watch: Stopwatch
+    source: IntegerModel, target: Target, plan: Plan, session: Session, samples: Samples, watch: Stopwatch
 ) -> Deployment:
     with watch.stage("verify"):
         reference = reference_outputs(plan.graph.source, samples)
