@@ -176,15 +176,26 @@ def _onnx(folder: Path) -> None:
         {"a": (1, 3, 14), "b": (1, 5, 2)},
         {"w": (3, 2, 3), "m": (4, 2)},
     )
+    for kind, gates, states in (("LSTM", 4, ["h", "c"]), ("GRU", 3, ["h"]), ("RNN", 1, ["h"])):
+        save(
+            kind.lower(),
+            [
+                node("Transpose", ["sequence"], ["turned"], name="turn", perm=[1, 0, 2]),
+                node(kind, ["turned", "w", "r", "b", "", *states], ["all"], name="memory", hidden_size=3),
+            ],
+            {"sequence": (1, 5, 4)},
+            {"all": (5, 1, 1, 3)},
+            {"w": (1, 3 * gates, 4), "r": (1, 3 * gates, 3), "b": (1, 6 * gates), **dict.fromkeys(states, (1, 1, 3))},
+        )
     save(
-        "lstm",
+        "stateless",
         [
-            node("Transpose", ["sequence"], ["turned"], perm=[1, 0, 2]),
-            node("LSTM", ["turned", "w", "r"], ["all"], name="memory", hidden_size=3),
+            node("Transpose", ["sequence"], ["turned"], name="turn", perm=[1, 0, 2]),
+            node("LSTM", ["turned", "w", "r", "b"], ["all"], name="memory", hidden_size=3),
         ],
         {"sequence": (1, 5, 4)},
         {"all": (5, 1, 1, 3)},
-        {"w": (1, 12, 4), "r": (1, 12, 3)},
+        {"w": (1, 12, 4), "r": (1, 12, 3), "b": (1, 24)},
     )
     save("open", [node("Relu", ["image"], ["out"])], {"image": ("N", 3, "H", 8)}, {"out": ("N", 3, "H", 8)}, {})
     save("batch4", [node("Relu", ["image"], ["out"])], {"image": (4, 3, 8, 8)}, {"out": (4, 3, 8, 8)}, {})
