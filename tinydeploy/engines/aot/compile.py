@@ -38,7 +38,7 @@ def compile_graph(graph: Graph) -> Program:
             f"{printable(graph.name)} cannot be compiled: {len(refused)} of its ops, inputs and outputs "
             "are not supported",
             where={"reasons": "\n".join(map(str, refused))},
-            hint="change these in the model; docs/supported-ops.md lists what is supported",
+            hint="change these in the model, or take --engine tflm; docs/supported-ops.md lists what each supports",
         )
     layers = tuple(OPERATORS[op.kind].lower(graph, op) for op in graph.ops)
     return Program(layers=_copy_where_outputs_cannot_alias(graph, layers))
