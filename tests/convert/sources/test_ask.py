@@ -71,10 +71,10 @@ def test_a_worker_that_does_not_finish_is_ended_and_names_the_likely_layer(asked
 
 
 def test_a_refusal_is_told_as_the_worker_tells_it_with_nothing_that_a_terminal_obeys(asked):
-    told = {"summary": "no \\x1b[31mop", "where": {"layer": "one\ntwo\x07"}, "hint": "do this"}
+    told = {"summary": "no \x1b[31mop", "where": {"layer": "one\ntwo\x07"}, "hint": "do this"}
     with pytest.raises(ModelError) as caught:
         asked(f"tell(refusal=np.array(json.dumps({told!r})))\nsys.exit(3)")
-    assert caught.value.summary == "no _[31mop" if "\x1b" in told["summary"] else caught.value.summary
+    assert caught.value.summary == "no _[31mop"
     assert caught.value.where == {"model": "m.keras", "layer": "one\ntwo_"}
     assert caught.value.hint == "do this"
 
