@@ -53,6 +53,13 @@ def test_lines_of_both_streams_are_told_as_they_come():
     assert lines[-1][0] - lines[0][0] > 0.2
 
 
+def test_lines_of_standard_error_alone_are_told_where_the_output_is_no_text():
+    lines: list[str] = []
+    finished = sh("printf 'a\\000b\\nc'; echo step >&2; printf last >&2", on_error_line=lines.append)
+    assert lines == ["step", "last"]
+    assert finished.stdout == b"a\0b\nc"
+
+
 def test_a_program_that_is_not_installed_is_named_with_its_package():
     with pytest.raises(BuildError) as caught:
         run(["no-such-tool"], package="some-package", timeout_s=1.0)

@@ -97,8 +97,12 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     on_line: Callable[[str], None] | None = None,
+    on_error_line: Callable[[str], None] | None = None,
 ) -> Finished:
-    """Runs a program to its end and returns what it wrote; ``on_line`` gets each line of both streams as it comes.
+    """Runs a program to its end and returns what it wrote.
+
+    ``on_line`` gets each line of both streams as it comes; ``on_error_line``, where it is given, those of standard
+    error alone, which is for programs whose standard output is no text.
 
     Whatever ends this call ends the program and all that it started: an error, a timeout, Ctrl-C, this process's death.
 
@@ -112,7 +116,8 @@ def run(
         source.seek(0)
         child = _start(command, cwd=cwd, env=env, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        stdout, stderr = _collect(child.process, time.monotonic() + timeout_s, on_line or _ignore)
+        listeners = (None, on_error_line) if on_error_line else (on_line, on_line)
+        stdout, stderr = _collect(child.process, time.monotonic() + timeout_s, listeners)
         exit_code = child.process.wait()
     finally:
         child.kill()
@@ -177,16 +182,15 @@ def _kill_group(guard: subprocess.Popen[bytes]) -> None:
         guard.wait()
 
 
-def _ignore(_line: str) -> None:
-    pass
-
-
-def _collect(process: subprocess.Popen[bytes], deadline: float, on_line: Callable[[str], None]) -> tuple[bytes, bytes]:
-    """All of standard output and standard error, until both are closed."""
+def _collect(
+    process: subprocess.Popen[bytes], deadline: float, listeners: Sequence[Callable[[str], None] | None]
+) -> tuple[bytes, bytes]:
+    """All of standard output and standard error, until both are closed; each has a listener to its lines, or none."""
     assert process.stdout is not None
     assert process.stderr is not None
     collected = {process.stdout: bytearray(), process.stderr: bytearray()}
     partial = {process.stdout: b"", process.stderr: b""}
+    listening = dict(zip(collected, listeners, strict=True))
     with selectors.DefaultSelector() as selector:
         for stream in collected:
             selector.register(stream, selectors.EVENT_READ, stream)
@@ -200,6 +204,9 @@ def _collect(process: subprocess.Popen[bytes], deadline: float, on_line: Callabl
                 collected[stream] += data
                 if not data:
                     selector.unregister(stream)
+                on_line = listening[stream]
+                if on_line is None:
+                    continue
                 *lines, partial[stream] = (partial[stream] + data).split(b"\n")
                 if not data and partial[stream]:
                     lines.append(partial[stream])

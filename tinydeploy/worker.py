@@ -53,7 +53,9 @@ def run(
     # -P: nothing is imported from where the program is, or from the working directory.
     command: list[str | Path] = [python or sys.executable, "-P", program]
     try:
-        return process.run(command, package="python3", timeout_s=timeout_s, stdin=stream.getvalue(), on_line=on_line)
+        return process.run(
+            command, package="python3", timeout_s=timeout_s, stdin=stream.getvalue(), on_error_line=on_line
+        )
     except TimeoutError as error:
         raise ModelError(f"{who} did not finish within {timeout_s:g} s", hint="try with fewer samples") from error
 

@@ -66,7 +66,7 @@ def ask(
     def heard(line: str) -> None:
         if line.startswith(_SUSPECT):
             suspects.append(printable(_unquoted(line.removeprefix(_SUSPECT)), limit=120))
-        elif on_line is not None and "\0" not in line:  # which the answer has, and text has not
+        elif on_line is not None:
             on_line(line.removeprefix("@stage "))
 
     request = {"request": np.array(json.dumps({"worker": name, "source": str(source.resolve())}))}
