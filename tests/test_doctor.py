@@ -1,3 +1,5 @@
+import importlib.metadata
+
 import pytest
 
 from tinydeploy.doctor import Check, check_tools
@@ -16,7 +18,7 @@ def test_what_is_there_is_told_with_its_version():
     found = checks()
     assert list(found) == [
         "Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "C library for Arm", "C++ library for Arm", "QEMU",
-        "Reference", "TensorFlow Lite Micro", "Serial ports", "Cache folder",
+        "Reference", "TensorFlow Lite Micro", "TensorFlow", "PyTorch", "ONNX", "Serial ports", "Cache folder",
     ]  # fmt: skip
     for name in ("Python", "LiteRT", "PlatformIO", "SCons", "Arm GCC", "QEMU"):
         assert found[name].ok
@@ -46,6 +48,22 @@ def test_the_cpp_library_is_for_tensorflow_lite_micro_alone(tmp_path, monkeypatc
     assert not library.required
     assert library.missing == "no TensorFlow Lite Micro on virtual boards"
     assert "sudo apt install libstdc++-arm-none-eabi-newlib " in library.hint
+
+
+def test_the_extras_for_conversion_are_named_where_they_are_missing_and_not_required(monkeypatch):
+    version = importlib.metadata.version
+
+    def without_extras(distribution: str) -> str:
+        if distribution in {"tensorflow", "litert-torch", "onnx"}:
+            raise importlib.metadata.PackageNotFoundError(distribution)
+        return version(distribution)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_extras)
+    found = checks()
+    for name, extra in (("TensorFlow", "convert"), ("PyTorch", "torch"), ("ONNX", "onnx")):
+        assert not found[name].required
+        assert found[name].hint.endswith(f" -m pip install 'tinydeploy[{extra}]'")
+    assert found["TensorFlow"].missing == "models that are not int8 yet cannot be converted"
 
 
 def test_a_tool_that_does_not_run_is_not_there(tmp_path, monkeypatch):

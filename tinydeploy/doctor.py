@@ -64,6 +64,7 @@ def _checks() -> Iterator[Check]:
     yield _program("QEMU", "qemu-system-arm", QEMU_PACKAGE, "virtual boards do not run")
     yield _oracle()
     yield _tflm_library()
+    yield from _extras()
     yield _serial_ports()
     yield _cache()
 
@@ -121,6 +122,17 @@ def _tflm_library() -> Check:
         facts = "\n".join(f"{label}: {text}" for label, text in error.where.items())
         return Check(name=name, missing=error.summary, hint=facts, required=False)
     return Check(name=name, found=found or "none named; boards without one of their own run aot", required=False)
+
+
+def _extras() -> Iterator[Check]:
+    """What a deployment of an int8 model needs nothing of."""
+    for name, distribution, extra, missing in (
+        ("TensorFlow", "tensorflow", "convert", "models that are not int8 yet cannot be converted"),
+        ("PyTorch", "litert-torch", "torch", "no PyTorch program can be converted"),
+        ("ONNX", "onnx", "onnx", "no ONNX model can be converted"),
+    ):
+        found = _python_package(name, distribution, f"'tinydeploy[{extra}]'", missing)
+        yield replace(found, required=False)
 
 
 def _serial_ports() -> Check:
