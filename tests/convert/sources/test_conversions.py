@@ -3,10 +3,8 @@
 import zipfile
 
 import digits_sources
-import numpy as np
 import odd_sources
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
 from tinydeploy.convert.float_model import FloatModel
 from tinydeploy.convert.sources import to_float
@@ -14,7 +12,6 @@ from tinydeploy.errors import ModelError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import parse_model
 
-_CONVERTERS = {"torch": ("litert_torch",), "torch_dynamic": ("litert_torch",)}
 _FIRST_TO_LAST = (0, 2, 3, 1)
 
 
@@ -33,17 +30,6 @@ def kinds(model: FloatModel) -> list[str]:
     return [op.kind for op in graph_of(model).ops]
 
 
-def computed(model: FloatModel, images: np.ndarray) -> np.ndarray:
-    interpreter = Interpreter(model_content=model.data)
-    interpreter.allocate_tensors()
-    rows = []
-    for image in images:
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
-    return np.array(rows)
-
-
 def group(name, *modules):
     @pytest.fixture(scope="module")
     def made(tmp_path_factory):
@@ -57,33 +43,6 @@ keras = group("keras", "tensorflow", "keras")
 tf_keras = group("tf_keras", "tensorflow", "tf_keras")
 torch = group("torch", "torch", "litert_torch")
 onnx = group("onnx", "onnx", "tensorflow")
-
-
-@pytest.mark.parametrize(
-    ("kind", "source", "names"),
-    [
-        ("keras", "Keras 3.", ("image", "logits")),
-        ("h5", "Keras 3.", ("image", "logits")),
-        ("export", "SavedModel (TensorFlow 2.", ("image", "output_0")),
-        ("saved_model", "SavedModel (TensorFlow 2.", ("inputs", "output_0")),
-        ("legacy_h5", "Keras 3.", ("image", "logits")),
-        ("legacy_saved_model", "SavedModel (TensorFlow 2.", ("image", "logits")),
-        ("torch", "PyTorch 2.", ("image", "linear")),
-        ("torch_dynamic", "PyTorch 2.", ("image", "linear")),
-        ("onnx", "ONNX model (.onnx)", ("image", "logits")),
-        ("onnx_dynamic", "ONNX model (.onnx)", ("image", "logits")),
-    ],
-)
-def test_one_network_is_the_same_from_every_format(tmp_path, kind, source, names):
-    path = digits_sources.make(kind, tmp_path)
-    digits_sources.require(*_CONVERTERS.get(kind, ()))
-    model = to_float(path)
-    images = np.random.default_rng(0).random((8, 8, 8, 1), np.float32)
-    assert np.allclose(computed(model, images), digits_sources.logits(images), atol=1e-4)
-    assert ends(model) == ([(names[0], (1, 8, 8, 1))], [(names[1], (1, 10))])
-    assert model.source.startswith(source)
-    assert model.permutations == (_FIRST_TO_LAST if kind.startswith(("torch", "onnx")) else None,)
-    assert model.agreement_db > 100.0
 
 
 def refusal(path) -> ModelError:
