@@ -96,6 +96,17 @@ def test_the_same_network_in_every_format_is_as_good_on_the_board_within_one_ima
     assert abs(right_on_the_board(tmp_path / "int8.tflite", test_images, labels) - expected) <= 1
 
 
+@needs("tensorflow", "torch", "litert_torch")
+@pytest.mark.usefixtures("use_caches")
+def test_a_live_model_is_converted_like_its_file(digits, tmp_path):
+    import torch
+
+    train_images, _, _ = digits
+    calibration = train_images.transpose(0, 3, 1, 2)
+    live = convert(digits_sources.torch_model(), samples=calibration, example_inputs=(torch.rand(1, 1, 8, 8),))
+    assert live.data == convert(digits_sources.make("torch", tmp_path), samples=calibration).data
+
+
 @needs("tensorflow")
 @pytest.mark.usefixtures("use_caches")
 def test_int16x8_is_nearer_to_the_float_model_than_int8_by_as_much_as_int8_foretold(digits, tmp_path):
