@@ -150,21 +150,32 @@ def agreements_db(converted: Converted) -> list[float]:
                 raise Refusal(
                     f"output {port.name} has {other.size} values in the .tflite, {laid_out.size} in the source"
                 )
-            signal[position] += _energy(laid_out)
-            noise[position] += _energy(laid_out.ravel() - other.ravel())
+            added = _energies(laid_out.ravel(), other.ravel())
+            signal[position] += added[0]
+            noise[position] += added[1]
     return [*map(ratio_db, signal, noise)]
 
 
-def _energy(values: Array) -> float:
-    """Of what is a number: logarithms of random values may be none, on either side."""
-    return float(np.sum(np.square(values[np.isfinite(values)])))
+def _energies(expected: Array, found: Array) -> tuple[float, float]:
+    """Of the expected values and of the differences; the latter is infinite where one side alone is a number.
+
+    What is no number on both sides, and the same there, is not counted: logarithms of random values may be none.
+    """
+    same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    counted = np.isfinite(expected) | ~same
+    expected, found = expected[counted], found[counted]
+    if not (np.isfinite(expected).all() and np.isfinite(found).all()):
+        return 0.0, math.inf
+    return float(np.sum(np.square(expected))), float(np.sum(np.square(expected - found)))
 
 
 def ratio_db(signal: float, noise: float) -> float:
-    """The ratio of two energies in dB, within what float32 can tell apart."""
+    """The ratio of two energies in dB, within what float32 can tell apart; the noise may be infinite."""
     if noise == 0.0:
         return _HIGHEST_DB
-    return max(-_HIGHEST_DB, min(_HIGHEST_DB, 10.0 * math.log10(signal / noise))) if signal > 0.0 else -_HIGHEST_DB
+    if signal == 0.0 or noise == math.inf:
+        return -_HIGHEST_DB
+    return max(-_HIGHEST_DB, min(_HIGHEST_DB, 10.0 * math.log10(signal / noise)))
 
 
 def tflite_runner(data: bytes) -> Callable[[dict[str, Array]], dict[str, Array]]:
