@@ -303,7 +303,11 @@ def _verify(
             results.append(result.output)
             watch.step(len(results), samples.count)
         comparison = compare(
-            unpack_outputs(results, session.hello), reference, lsb_sizes=lsb_sizes(plan.graph), labels=samples.labels
+            unpack_outputs(results, session.hello),
+            reference,
+            lsb_sizes=lsb_sizes(plan.graph),
+            labels=samples.labels,
+            quantization=plan.graph.tensors[plan.graph.outputs[0]].quantization,
         )
         latency = measure_latency(session, plan.board, pack_sample(samples[FIRST_NOISE], session.hello))
     return Deployment(

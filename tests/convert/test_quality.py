@@ -198,6 +198,25 @@ def test_an_output_of_indices_agrees_or_not():
     assert quality.correct == Correct(samples=4, float_model=3, integer_model=2)
 
 
+def test_one_value_is_a_class_where_there_are_labels_and_a_quantity_otherwise():
+    """The float 0.484 is below the half, its coarse step is not."""
+    models, values = pair(Layer(name="a", steps=COARSE), width=1), np.array([[31], [33], [5], [64]]) * FINE
+    quality = measured(models, values, labels=[0, 1, 0, UNLABELLED])
+    assert quality.top1_agreement == 0.75
+    assert quality.correct == Correct(samples=3, float_model=3, integer_model=2)
+    assert measured(models, values).top1_agreement is None
+
+
+def test_a_sigmoid_is_a_class_without_labels():
+    exact, rounded = ModelBuilder(), ModelBuilder()
+    for builder, dtype, steps in ((exact, "FLOAT32", (None, None)), (rounded, "INT8", (FINE, 2.0**-8))):
+        x = builder.tensor((1, 1), dtype, scale=steps[0], name="x")
+        y = builder.tensor((1, 1), dtype, scale=steps[1], zero_point=-128 if steps[1] else 0, name="y")
+        builder.op("LOGISTIC", [x], [y])
+    models = [builder.finish(inputs=[0], outputs=[1]) for builder in (exact, rounded)]
+    assert measured(models, np.array([[-1.0], [1.0]])).top1_agreement == 1.0
+
+
 def test_16_bit_activations_are_measured_like_8_bit_ones():
     layers = (Layer(name="a", steps=2.0**-12),)
     exact, rounded = chain(layers, is_integer=False), chain(layers, is_integer=True, dtype="INT16")

@@ -21,6 +21,14 @@ def graph_of(*shapes, dtype="FLOAT32", scale=None, zero_point=0, classes=3) -> G
     return parse_model(builder.finish(inputs=inputs, outputs=[y]), name="m.tflite")
 
 
+def single_output(dtype: str, scale: float | None = None) -> Graph:
+    """An input a of 2 floats, and an output of one value."""
+    builder = ModelBuilder()
+    a, y = builder.tensor((1, 2), "FLOAT32", name="a"), builder.tensor((1,), dtype, scale=scale)
+    builder.op("SOME_OP", [a], [y])
+    return parse_model(builder.finish(inputs=[a], outputs=[y]), name="m.tflite")
+
+
 def int8_graph(*shapes, scale=0.5, zero_point=0, classes=3) -> Graph:
     return graph_of(*shapes, dtype="INT8", scale=scale, zero_point=zero_point, classes=classes)
 

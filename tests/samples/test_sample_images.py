@@ -248,7 +248,7 @@ def test_folders_that_are_not_as_many_as_classes_give_no_labels(tmp_path):
     picture(tmp_path / "9" / "0.png", grey())
     samples = load_samples(tmp_path, GREY)
     assert samples.labels is None
-    assert samples.notes[1] == "no labels: the files are in 2 folders, the first output has 3 values"
+    assert samples.notes[1] == "no labels: the files are in 2 folders, the first output has 3 classes"
 
 
 def test_many_classes_are_not_all_named_and_none_can_write_to_the_terminal(tmp_path):

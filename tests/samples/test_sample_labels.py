@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sample_graphs import graph_of, refused
+from sample_graphs import graph_of, refused, single_output
 
 from tinydeploy.samples import SampleOptions, labels, load_samples
 
@@ -91,3 +91,25 @@ def test_a_text_too_long_for_labels_is_not_read(tmp_path, data, monkeypatch):
     monkeypatch.setattr(labels, "_MAX_TEXT_BYTES", 4)
     summary = refused(data, GRAPH, labels=text(tmp_path, "1\n2\n0\n")).summary
     assert summary == "samples do not fit: it has 6 bytes, at most 4 can be labels"
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("FLOAT32", None), ("INT8", 1 / 256)])
+def test_one_real_value_has_two_classes(tmp_path, data, dtype, scale):
+    graph = single_output(dtype, scale)
+    found = load_samples(data, graph, labels=text(tmp_path, "1\n1\n0\n1\n")).labels
+    assert found is not None
+    assert found.tolist() == [1, 1, 0, 1]
+    summary = refused(data, graph, labels=text(tmp_path, "1\n2\n0\n1\n")).summary
+    assert summary == "samples do not fit: label 2 is not one of the 2 classes of the first output"
+
+
+def test_of_an_index_it_is_not_known_how_far_it_goes(tmp_path, data):
+    graph = single_output("INT32")
+    found = load_samples(data, graph, labels=text(tmp_path, "1\n2\n0\n999\n")).labels
+    assert found is not None
+    assert found.tolist() == [1, 2, 0, 999]
+    summary = refused(data, graph, labels=text(tmp_path, "1\n-1\n0\n1\n")).summary
+    assert summary == "samples do not fit: label -1 is not a class number"
+    np.save(tmp_path / "y.npy", np.array([2**63, 0, 0, 0], np.uint64))
+    summary = refused(data, graph, labels=tmp_path / "y.npy").summary
+    assert summary == f"samples do not fit: label {2**63} is not a class number"

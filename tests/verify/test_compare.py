@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tflite_builder import ModelBuilder
 
+from tinydeploy.model.graph import Quantization
 from tinydeploy.model.reader import parse_model
 from tinydeploy.samples import UNLABELLED
 from tinydeploy.verify.compare import Accuracy, Comparison, Difference, compare, lsb_sizes
@@ -102,6 +103,20 @@ def test_samples_without_a_label_do_not_count_in_the_accuracy():
     scores = np.eye(3, dtype=np.int8).reshape(3, 1, 3)
     accuracy = against(scores, labels=np.array([UNLABELLED, 1, UNLABELLED])).accuracy
     assert accuracy == Accuracy(labels=(1,), device=(1,), reference=(1,))
+
+
+def test_classes_of_one_value_are_those_of_its_reals_or_itself():
+    values = np.array([[-128], [-1], [0], [127]], np.int8)
+    sigmoid = Quantization(scales=(1 / 256,), zero_points=(-128,))
+    labels = np.array([0, 1, 1, 1])
+    accuracy = against(
+        values, got=[values + np.int8([[0], [1], [0], [0]])], labels=labels, quantization=sigmoid
+    ).accuracy
+    assert accuracy == Accuracy(labels=(0, 1, 1, 1), device=(0, 1, 1, 1), reference=(0, 0, 1, 1))
+    indices = np.array([[7], [3]], np.int32)
+    assert against(indices, labels=np.array([7, 4])).accuracy == Accuracy(
+        labels=(7, 4), device=(7, 3), reference=(7, 3)
+    )
 
 
 def test_outputs_of_another_shape_or_type_are_a_mistake_of_the_caller():

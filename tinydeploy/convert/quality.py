@@ -11,10 +11,11 @@ from tinydeploy.convert.quality_pairs import Pair, matched
 from tinydeploy.convert.quality_run import Sums, compared
 from tinydeploy.errors import ModelError, UsageError
 from tinydeploy.model.formats import check_identifier
-from tinydeploy.model.graph import DType, Graph, Tensor
+from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.raw import RawModel, decode
 from tinydeploy.model.reader import parse_model
 from tinydeploy.model.text import printable, shape_text
+from tinydeploy.samples.classes import is_index, named_classes
 from tinydeploy.samples.quantize import to_tensor_type
 from tinydeploy.samples.samples import UNLABELLED, Samples
 from tinydeploy.verify.oracle import reference_outputs
@@ -68,7 +69,7 @@ class LayerQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class Correct:
-    """How many of the labelled samples are classified right: by the largest value of the first output, or its index."""
+    """How many of the labelled samples are classified right: by the first output, see `named_classes`."""
 
     samples: int
     float_model: int
@@ -82,7 +83,8 @@ class Quality:
     Outputs and what is told of classes are those of the interpreter ``oracle``: what the board will compute. Layers are
     by LiteRT's reference kernels, which differ from it by single steps; they are in the order of the graph, those of
     its ``ops`` ops that the float model has as well. ``top1_agreement`` is the share of samples for which both models
-    name the same class; None where the first output has no classes: a single value that is no index.
+    name the same class, see `named_classes`; None where the first output is a quantity: a single real value that does
+    not come out of a LOGISTIC, and no sample has a label.
     """
 
     samples: int
@@ -138,7 +140,7 @@ def measure_quality(
     reference = reference_outputs(integer_model, Samples(inputs=integers), timeout_s=timeout_s)
     tensors = [graph.tensors[index] for index in graph.outputs]
     outputs = list(zip(tensors, sums.outputs, reference.outputs, strict=True))
-    classes = _classes(*outputs[0])
+    classes = _classes(graph, *outputs[0], samples.labels)
     return Quality(
         samples=samples.count,
         oracle=reference.oracle,
@@ -175,7 +177,7 @@ def _quantised(floats: tuple[Array, ...], graph: Graph) -> tuple[Array, ...]:
 def _output(sums: Sums, place: int, tensor: Tensor, real: Array, got: Array) -> OutputQuality:
     """``real`` and ``got`` are what the float and the integer model have in it."""
     name = printable(tensor.name)
-    if _has_indices(tensor):
+    if is_index(tensor):
         return OutputQuality(name=name, closeness=None, weights_sqnr_db=None)
     return OutputQuality(
         name=name,
@@ -198,10 +200,6 @@ def _closeness(tensor: Tensor, real: Array, got: Array) -> Closeness:
     )
 
 
-def _has_indices(tensor: Tensor) -> bool:
-    return tensor.quantization is None and tensor.dtype is not DType.FLOAT32
-
-
 def _reals(tensor: Tensor, values: Array) -> Floats:
     flat = values.ravel().astype(np.float64)
     if tensor.quantization is None:
@@ -209,12 +207,23 @@ def _reals(tensor: Tensor, values: Array) -> Floats:
     return (flat - tensor.quantization.zero_point) * tensor.quantization.scale
 
 
-def _classes(tensor: Tensor, real: Array, got: Array) -> tuple[Array, Array] | None:
-    """What both models take each sample for; None where the output does not say."""
-    rows = real.reshape(len(real), -1), got.reshape(len(got), -1)
-    if tensor.elements == 1:
-        return (rows[0][:, 0], rows[1][:, 0]) if _has_indices(tensor) else None
-    return rows[0].argmax(axis=1), rows[1].argmax(axis=1)
+def _classes(
+    graph: Graph, tensor: Tensor, real: Array, got: Array, labels: npt.NDArray[np.int64] | None
+) -> tuple[Array, Array] | None:
+    """What both models take each sample for; None where the output is a quantity."""
+    is_class = tensor.elements > 1 or is_index(tensor) or _is_probability(graph, tensor)
+    if not is_class and (labels is None or (labels == UNLABELLED).all()):
+        return None
+    return named_classes(real, None), named_classes(got, tensor.quantization)
+
+
+def _is_probability(graph: Graph, tensor: Tensor) -> bool:
+    """Whether it comes out of a LOGISTIC, perhaps with other steps or as floats."""
+    writers = {output: op for op in graph.ops for output in op.outputs}
+    op = writers.get(tensor.index)
+    while op is not None and op.kind in {"QUANTIZE", "DEQUANTIZE", "RESHAPE"}:
+        op = writers.get(op.inputs[0])
+    return op is not None and op.kind == "LOGISTIC"
 
 
 def _correct(real: Array, got: Array, labels: npt.NDArray[np.int64]) -> Correct | None:

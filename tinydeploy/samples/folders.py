@@ -46,17 +46,18 @@ def files_below(root: Path) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: path.relative_to(root).parts))
 
 
-def class_labels(files: FileSet, classes: int) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]:
+def class_labels(files: FileSet, classes: int | None) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]:
     """A label per file, the number of its folder among `FileSet.classes`, and notes about that.
 
-    Only where there is one folder per value of the model's first output, of which there are ``classes``: otherwise
-    nobody knows which value is meant.
+    Only where there is one folder per class of the model's first output, of which there are ``classes``: otherwise,
+    or where that is None and not known, nobody knows which class is meant.
     """
     names = files.classes
     if len(names) < 2:
         return None, ()
     if len(names) != classes:
-        told = f"no labels: the files are in {len(names)} folders, the first output has {classes} values"
+        has = "is a class number, of how many is not known" if classes is None else f"has {classes} classes"
+        told = f"no labels: the files are in {len(names)} folders, the first output {has}"
         return None, (told,)
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.array([numbers[path.relative_to(files.root).parts[0]] for path in files.files], np.int64)

@@ -15,7 +15,7 @@ SUFFIXES = frozenset(
 )
 
 
-def read_images(files: FileSet, tensor: Tensor, classes: int, options: SampleOptions) -> Collected:
+def read_images(files: FileSet, tensor: Tensor, classes: int | None, options: SampleOptions) -> Collected:
     """One sample per image, made what the input takes; its folder is its label, see `class_labels`.
 
     Colours are converted as Pillow does it: grey is 0.299 red + 0.587 green + 0.114 blue, what is transparent is shown

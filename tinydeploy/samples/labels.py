@@ -15,8 +15,10 @@ _MAX_TEXT_BYTES = 64 << 20
 _HOW = "an .npy of integers, or a text file with one class number a line"
 
 
-def read_labels(path: Path, count: int, classes: int) -> npt.NDArray[np.int64]:
+def read_labels(path: Path, count: int, classes: int | None) -> npt.NDArray[np.int64]:
     """``count`` class numbers below ``classes``: of an .npy, or of a text with one a line and, perhaps, a header line.
+
+    ``classes`` is None where it is not known how many there are.
 
     Raises:
         UsageError: The file cannot be read, or has something else.
@@ -33,8 +35,8 @@ def read_labels(path: Path, count: int, classes: int) -> npt.NDArray[np.int64]:
     return class_numbers(path, labels, count, classes)
 
 
-def class_numbers(path: Path, labels: Array, count: int, classes: int) -> npt.NDArray[np.int64]:
-    """``labels``, which are of ``path``, where they are ``count`` integers from 0 to ``classes`` - 1.
+def class_numbers(path: Path, labels: Array, count: int, classes: int | None) -> npt.NDArray[np.int64]:
+    """``labels``, which are of ``path``, where they are ``count`` integers from 0 to ``classes`` - 1, if that is known.
 
     Raises:
         UsageError: They are not.
@@ -44,9 +46,11 @@ def class_numbers(path: Path, labels: Array, count: int, classes: int) -> npt.ND
         raise misfit(path, f"labels are {got}, expected {count} integers", hint="one class number per sample")
     flat: npt.NDArray[np.integer] = labels.reshape(count).astype(labels.dtype, copy=False)
     # Compared before they are converted: an unsigned number may be one that int64 does not hold.
-    outside = flat[(flat < 0) | (flat >= classes)]
-    if outside.size:
-        raise misfit(path, f"label {outside[0]} is not one of the {classes} classes of the first output")
+    limit = 1 << 63 if classes is None else classes
+    outside = [number for number in np.unique(flat).tolist() if not 0 <= number < limit]
+    if outside:
+        of = "a class number" if classes is None else f"one of the {classes} classes of the first output"
+        raise misfit(path, f"label {outside[0]} is not {of}")
     return flat.astype(np.int64)
 
 

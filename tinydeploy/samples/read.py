@@ -9,6 +9,7 @@ from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.text import printable
 from tinydeploy.samples import images, sounds, tables
+from tinydeploy.samples.classes import class_count
 from tinydeploy.samples.collected import Collected
 from tinydeploy.samples.fit import Permutation, fit_arrays
 from tinydeploy.samples.folders import FileSet, files_below
@@ -73,11 +74,11 @@ def load_arrays(
     return _labelled(_IN_MEMORY, collected, _classes(graph), labels)
 
 
-def _classes(graph: Graph) -> int:
-    return graph.tensors[graph.outputs[0]].elements
+def _classes(graph: Graph) -> int | None:
+    return class_count(graph.tensors[graph.outputs[0]])
 
 
-def _labelled(path: Path, collected: Collected, classes: int, labels: Path | None) -> Samples:
+def _labelled(path: Path, collected: Collected, classes: int | None, labels: Path | None) -> Samples:
     """With the labels of the file ``labels``, else with those that are in ``path``, if any."""
     numbers = None
     if labels is not None:
@@ -93,7 +94,7 @@ def _labelled(path: Path, collected: Collected, classes: int, labels: Path | Non
 
 
 def _collected(
-    path: Path, tensors: list[Tensor], classes: int, permutations: Sequence[Permutation], options: SampleOptions
+    path: Path, tensors: list[Tensor], classes: int | None, permutations: Sequence[Permutation], options: SampleOptions
 ) -> Collected:
     if path.is_dir():
         return _of_files(path, files_below(path), tensors, classes, options)
@@ -130,7 +131,7 @@ def _of_arrays(
 
 
 def _of_files(
-    root: Path, files: tuple[Path, ...], tensors: list[Tensor], classes: int, options: SampleOptions
+    root: Path, files: tuple[Path, ...], tensors: list[Tensor], classes: int | None, options: SampleOptions
 ) -> Collected:
     """What a folder has: images or sounds, whatever else there is."""
     pictures = tuple(path for path in files if path.suffix.lower() in images.SUFFIXES)
@@ -151,7 +152,9 @@ def _of_files(
     return replace(collected, notes=(*collected.notes, f"{others.total():,} other files not looked at ({kinds})"))
 
 
-def _of_set(files: FileSet, are_sounds: bool, tensors: list[Tensor], classes: int, options: SampleOptions) -> Collected:
+def _of_set(
+    files: FileSet, are_sounds: bool, tensors: list[Tensor], classes: int | None, options: SampleOptions
+) -> Collected:
     if are_sounds:
         return sounds.read_sounds(files, _only(files.root, tensors, "a sound"), classes, options.limit)
     return images.read_images(files, _only(files.root, tensors, "an image"), classes, options)

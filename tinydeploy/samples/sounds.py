@@ -18,7 +18,7 @@ from tinydeploy.samples.wav import Sound, read_frames, read_header
 SUFFIXES = frozenset({".wav"})
 
 
-def read_sounds(files: FileSet, tensor: Tensor, classes: int, limit: int | None) -> Collected:
+def read_sounds(files: FileSet, tensor: Tensor, classes: int | None, limit: int | None) -> Collected:
     """Windows of the input's length, one behind the other without overlap; the folder of a file is its label.
 
     What is left at the end of a file is not used, but a file that is shorter than a window is one, with zeros behind.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinydeploy.model.graph import DType, Graph
+from tinydeploy.model.graph import DType, Graph, Quantization
 from tinydeploy.samples import UNLABELLED
+from tinydeploy.samples.classes import named_classes
 from tinydeploy.verify.oracle import Reference
 
 Array = npt.NDArray[np.generic]
@@ -26,7 +27,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How the labelled samples were classified: by the index of the largest value of the first output.
+    """How the labelled samples were classified: by the first output, see `named_classes`.
 
     The three tuples have one entry per labelled sample.
     """
@@ -91,10 +92,12 @@ def compare(
     *,
     lsb_sizes: Sequence[float],
     labels: npt.NDArray[np.int64] | None = None,
+    quantization: Quantization | None = None,
 ) -> Comparison:
     """Compares ``device``, one array per graph output of shape (samples, *tensor shape), with the reference.
 
     ``lsb_sizes`` has what one LSB of the reference's tolerance is in each output: see the function of that name.
+    ``quantization`` is that of the first output, without which one integer is a class number.
 
     Raises:
         ValueError: The arrays are not of the reference's shapes and types: a mistake of the caller.
@@ -117,7 +120,7 @@ def compare(
         differing_samples=int(np.count_nonzero(wrong)),
         max_abs_diff=max(distances),
         first_difference=_first(pairs, masks, wrong),
-        accuracy=None if labels is None else _accuracy(*pairs[0], labels),
+        accuracy=None if labels is None else _accuracy(*pairs[0], labels, quantization),
     )
 
 
@@ -168,9 +171,11 @@ def _first(
     )
 
 
-def _accuracy(got: Array, expected: Array, labels: npt.NDArray[np.int64]) -> Accuracy:
+def _accuracy(
+    got: Array, expected: Array, labels: npt.NDArray[np.int64], quantization: Quantization | None
+) -> Accuracy:
     known = labels != UNLABELLED
-    device, reference = (np.argmax(side.reshape(len(labels), -1), axis=1)[known] for side in (got, expected))
+    device, reference = (named_classes(side, quantization)[known] for side in (got, expected))
     return Accuracy(
         labels=tuple(labels[known].tolist()), device=tuple(device.tolist()), reference=tuple(reference.tolist())
     )
