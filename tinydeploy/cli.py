@@ -235,7 +235,7 @@ def convert(
     if picture is not None and conversion.quality is not None:
         write_picture(conversion.quality, picture)
     return Outcome(
-        text=converted_text(conversion, output),
+        text=converted_text(conversion, output, picture=picture),
         json=converted_json(conversion, source, output),
         exit_code=1 if conversion.missed else 0,
     )
@@ -323,8 +323,8 @@ def verify(
 ) -> Outcome:
     """Verify a board that was flashed before.
 
-    The options must be those that it was flashed with: --buffers makes another firmware. Without --port, a virtual
-    board is started anew.
+    The options must be those that it was flashed with: --buffers makes another firmware, and so do other --samples of a
+    model that is converted on the way. Without --port, a virtual board is started anew.
     """
     from tinydeploy import pipeline
 

@@ -11,6 +11,7 @@ from tinydeploy.model.integer import require_integer
 from tinydeploy.model.reader import read_model
 from tinydeploy.progress import Stopwatch
 from tinydeploy.samples import Samples, default_samples, join_samples
+from tinydeploy.samples.choice import evenly
 from tinydeploy.samples.source import AnySamples, SampleSource, sample_source
 
 if TYPE_CHECKING:
@@ -63,12 +64,16 @@ def verification_samples(model: IntegerModel, samples: AnySamples | None) -> Sam
     """
     defaults, given = default_samples(model.graph), sample_source(samples)
     if model.conversion is not None and model.conversion.calibration is not None:
-        given = _first(model.conversion.calibration.held_out, _VERIFIED_OF_CONVERSION)
+        given = _some(model.graph, model.conversion.calibration.held_out)
     return defaults if given is None else join_samples(defaults, given.load(model.graph))
 
 
-def _first(samples: Samples, count: int) -> SampleSource:
-    """The first of the float model's samples, for the integer one to take in its own way."""
-    chosen = samples.take(range(min(samples.count, count)))
-    arrays = {f"input{position}": values for position, values in enumerate(chosen.inputs)}
+def _some(graph: Graph, held_out: Samples) -> SampleSource:
+    """Some of the float model's samples, for the integer one to take in its own way: evenly spread over all classes.
+
+    The samples of a model with a state are a sequence: the first of them.
+    """
+    count = min(held_out.count, _VERIFIED_OF_CONVERSION)
+    chosen = held_out.take(range(count) if graph.is_stateful else evenly(held_out.count, count))
+    arrays = {graph.tensors[index].name: values for index, values in zip(graph.inputs, chosen.inputs, strict=True)}
     return SampleSource(arrays=arrays if chosen.labels is None else {**arrays, "labels": chosen.labels})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.build import build_project
-from tinydeploy.convert.gates import Gates, missed
+from tinydeploy.convert.gates import Gates
 from tinydeploy.convert.quantize import QuantizationSettings
 from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
@@ -99,7 +99,7 @@ def convert(
     PyTorch model; the latter needs ``example_inputs`` to be exported with. What misses a gate is not written, and
     has its reasons in ``missed``.
     """
-    from tinydeploy.convert.conversion import convert_source
+    from tinydeploy.convert.conversion import convert_source, require_target
 
     with ExitStack() as stack:
         if isinstance(source, str | Path):
@@ -107,8 +107,11 @@ def convert(
         else:
             folder = stack.enter_context(TemporaryDirectory())
             path = save_live(source, Path(folder), example_inputs=example_inputs)
-        conversion = convert_source(path, sample_source(samples), settings, Stopwatch(progress))
-    conversion = replace(conversion, missed=missed(conversion.quality, gates))
+        if output is not None and output.exists() and path.exists() and output.samefile(path):
+            raise UsageError(f"{output} is the model itself", hint="give another name: the source is kept")
+        conversion = convert_source(path, sample_source(samples), settings, Stopwatch(progress), gates=gates)
+    if conversion.calibration is None:
+        require_target(conversion, settings)
     if output is not None and not conversion.missed:
         write_file(output, conversion.data)
     return conversion

@@ -38,6 +38,7 @@ def run(
     *,
     who: str,
     timeout_s: float,
+    timeout_hint: str = "try with fewer samples",
     python: Path | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> process.Finished:
@@ -51,13 +52,14 @@ def run(
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **request)
     # -P: nothing is imported from where the program is, or from the working directory.
-    command: list[str | Path] = [python or sys.executable, "-P", program]
+    # -E: what PYTHONPATH adds is for this Python, where it was found, and not for another.
+    command: list[str | Path] = [python or sys.executable, "-P" if python is None else "-PE", program]
     try:
         return process.run(
             command, package="python3", timeout_s=timeout_s, stdin=stream.getvalue(), on_error_line=on_line
         )
     except TimeoutError as error:
-        raise ModelError(f"{who} did not finish within {timeout_s:g} s", hint="try with fewer samples") from error
+        raise ModelError(f"{who} did not finish within {timeout_s:g} s", hint=timeout_hint) from error
 
 
 def answer(finished: process.Finished, who: str) -> dict[str, Array]:

@@ -168,6 +168,27 @@ def test_an_int8_model_with_float_ends_becomes_integer_at_its_ends_without_tenso
     }
 
 
+def test_the_source_is_never_replaced(tool):
+    path = tool.folder / "small.tflite"
+    path.write_bytes(small_model())
+    message = tool.refuses("convert", path, "-o", "small.tflite", code=2)
+    assert message == "error: small.tflite is the model itself\n  try  give another name: the source is kept\n"
+
+
+def test_what_is_no_regular_file_is_told_at_once(tool):
+    os.mkfifo(tool.folder / "pipe.tflite")
+    message = tool.refuses("flash", "pipe.tflite", "--board", BOARD, code=2)
+    assert message.startswith("error: pipe.tflite is not a regular file\n")
+
+
+@needs_tensorflow
+def test_noise_has_no_labels(classifier):
+    (classifier.folder / "labels.csv").write_text("0\n")
+    arguments = ("-o", "o.tflite", "--samples", "random", "--labels", "labels.csv")
+    message = classifier.refuses("convert", "classifier.tflite", *arguments, code=2)
+    assert message.startswith("error: noise has no labels\n")
+
+
 def test_an_int8_model_cannot_become_int16x8(tool):
     message = tool.refuses("convert", DIGITS, "-o", "o.tflite", "--target", "int16x8", code=2)
     assert message == (

@@ -35,6 +35,19 @@ def test_without_limits_everything_passes():
     assert missed(quality(-3.0), Gates()) == ()
 
 
+def test_nan_is_no_limit():
+    for limit in ({"min_sqnr_db": math.nan}, {"min_accuracy": math.nan}):
+        with pytest.raises(UsageError, match="nan is no limit"):
+            Gates(**limit)
+
+
+def test_an_accuracy_that_cannot_be_told_is_refused_before_the_work():
+    Gates(min_sqnr_db=1.0).require_labels(False)
+    Gates(min_accuracy=0.5).require_labels(True)
+    with pytest.raises(UsageError, match="there are no labels"):
+        Gates(min_accuracy=0.5).require_labels(False)
+
+
 @pytest.mark.parametrize("sqnr", [30.0, 30.1, math.inf])
 def test_a_limit_that_is_reached_is_kept(sqnr):
     assert missed(quality(sqnr), Gates(min_sqnr_db=30)) == ()

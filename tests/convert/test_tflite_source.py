@@ -168,6 +168,41 @@ def test_a_batch_of_8_becomes_1():
     assert graph.tensors[graph.outputs[0]].shape == (1, 12)
 
 
+@pytest.mark.parametrize(("shape", "output"), [((8,), (8,)), ((), (1, 1))])
+def test_a_first_dimension_that_is_no_batch_stays(shape, output):
+    builder = ModelBuilder()
+    x, y = builder.tensor(shape, "FLOAT32", name="x"), builder.tensor(output, "FLOAT32", name="y")
+    builder.op("RESHAPE", [x, builder.constant(np.array(output, np.int32))], [y])
+    graph = graph_of(float_tflite(builder.finish(inputs=[x], outputs=[y]), NAME).data)
+    assert graph.tensors[graph.inputs[0]].shape == shape
+    assert graph.tensors[graph.outputs[0]].shape == output
+
+
+def test_an_output_that_does_not_follow_the_batch_is_refused():
+    builder = ModelBuilder()
+    x, y = builder.tensor((8, 4), "FLOAT32", name="x"), builder.tensor((8, 4), "FLOAT32", name="y")
+    builder.op("MUL", [x, builder.constant(np.ones((8, 4), np.float32))], [y])
+    with pytest.raises(ModelError) as caught:
+        float_tflite(builder.finish(inputs=[x], outputs=[y]), NAME)
+    assert caught.value.summary == "output y does not follow the batch: it is 8x4 for inputs with batch 1"
+
+
+@pytest.mark.parametrize("convert", [float_tflite, with_integer_ends])
+def test_a_damaged_file_is_an_error_like_any_other(convert):
+    whole = bytearray(float_ends() if convert is with_integer_ends else dense(WEIGHTS, scale=0.5))
+    draw = np.random.default_rng(0)
+    refused = 0
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for place in draw.integers(8, len(whole), 3):
+            damaged[place] = draw.integers(256)
+        try:
+            convert(bytes(damaged), NAME)
+        except ModelError:  # and nothing else
+            refused += 1
+    assert refused > 5
+
+
 def test_another_open_dimension_is_refused_with_the_shape():
     with pytest.raises(ModelError) as caught:
         float_tflite(batched((-1, -1, 6)), NAME)
@@ -177,7 +212,8 @@ def test_another_open_dimension_is_refused_with_the_shape():
 
 def test_a_model_that_cannot_have_batch_1_is_refused_in_litert_s_words():
     builder = ModelBuilder()
-    x, y = builder.tensor((4, 6), "FLOAT32", name="x"), builder.tensor((2, 12), "FLOAT32", name="y")
+    x = builder.tensor((4, 6), "FLOAT32", name="x", signature=(-1, 6))
+    y = builder.tensor((2, 12), "FLOAT32", name="y")
     builder.op("RESHAPE", [x, builder.constant(np.array([2, 12], np.int32))], [y])
     with pytest.raises(ModelError) as caught:
         float_tflite(builder.finish(inputs=[x], outputs=[y]), NAME)
@@ -213,6 +249,16 @@ def test_an_input_that_is_quantised_in_two_ways_is_refused():
     with pytest.raises(ModelError) as caught:
         with_integer_ends(float_ends(second=(0.2, 0)), NAME)
     assert caught.value.summary == ("the float end audio cannot be made integer: it is quantised in two different ways")
+
+
+def test_a_float_input_that_nothing_reads_is_refused():
+    builder = ModelBuilder()
+    unread, x = builder.tensor((1, 8), "FLOAT32", name="unread"), builder.tensor((1, 8), scale=0.1)
+    r, y = builder.tensor((1, 8), scale=0.1), builder.tensor((1, 8), "FLOAT32")
+    builder.op("RELU", [x], [r])
+    builder.op("DEQUANTIZE", [r], [y])
+    with pytest.raises(ModelError, match="the float end unread cannot be made integer: nothing reads it"):
+        with_integer_ends(builder.finish(inputs=[unread, x], outputs=[y]), NAME)
 
 
 def test_an_output_that_is_given_as_integer_and_as_float_is_refused():

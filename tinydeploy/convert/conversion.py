@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tinydeploy.convert.audit import require_integer_model
 from tinydeploy.convert.float_model import FloatModel
+from tinydeploy.convert.gates import Gates, missed
 from tinydeploy.convert.precision import Precision, precision_of
 from tinydeploy.convert.quality import Quality, measure_quality
 from tinydeploy.convert.quality_advice import advice
@@ -91,7 +92,12 @@ class Conversion:
 
 
 def convert_source(
-    source: Path, samples: SampleSource | None, settings: QuantizationSettings, watch: Watch
+    source: Path,
+    samples: SampleSource | None,
+    settings: QuantizationSettings,
+    watch: Watch,
+    *,
+    gates: Gates = Gates(),  # noqa: B008 - it is frozen
 ) -> Conversion:
     """Converts a model of any known format; an integer .tflite comes out byte for byte as it was.
 
@@ -101,6 +107,7 @@ def convert_source(
             integer .tflite already.
         settings: How to quantise.
         watch: Gets the stages ``read``, ``quantize`` and ``measure``.
+        gates: Limits on the quality; which are missed is told in the result.
 
     Raises:
         UsageError: The source or the samples cannot be read, or there are no samples.
@@ -112,7 +119,8 @@ def convert_source(
         data = read_bytes(source)
         precision = precision_of(data, source.name)
         if precision in {Precision.INTEGER, Precision.FLOAT_ENDS}:
-            return _integer_already(data, precision, source.name, settings)
+            missed(None, gates)  # which refuses limits
+            return _integer_already(data, precision, source.name)
     if samples is None:
         raise UsageError(f"{source.name} is to be quantised, which needs samples of its inputs", hint=_NO_SAMPLES)
     if kind is not SourceFormat.TFLITE:
@@ -122,6 +130,7 @@ def convert_source(
         model = float_tflite(data, source.name) if data is not None else _to_float(source, watch)
         graph = parse_model(model.data, name=source.name)
         given = samples.load(graph, model.permutations)
+        gates.require_labels(given.labels is not None)
         calibration, held_out = hold_out(given)
     with watch.stage("quantize"):
         quantized = quantize(model.data, calibration, settings, on_step=watch.step, on_line=watch.line)
@@ -144,7 +153,24 @@ def convert_source(
             is_random=given.is_random,
         ),
         quality=quality,
+        missed=missed(quality, gates),
     )
+
+
+def require_target(conversion: Conversion, settings: QuantizationSettings) -> None:
+    """Nothing, where what was integer before has the activations that are asked for.
+
+    Raises:
+        UsageError: It has others, and no float model to make these of.
+    """
+    graph = conversion.graph
+    ends = {graph.tensors[index].dtype for index in (*graph.inputs, *graph.outputs)}
+    found = "int16x8" if DType.INT16 in ends else "int8"
+    if found != settings.target:
+        raise UsageError(
+            f"{graph.name} is {found} already and cannot become {settings.target}",
+            hint="convert the float model that it was made from",
+        )
 
 
 def _to_float(source: Path, watch: Watch) -> FloatModel:
@@ -157,16 +183,10 @@ def _to_float(source: Path, watch: Watch) -> FloatModel:
     )
 
 
-def _integer_already(data: bytes, precision: Precision, name: str, settings: QuantizationSettings) -> Conversion:
+def _integer_already(data: bytes, precision: Precision, name: str) -> Conversion:
     """What is integer inside keeps all of it."""
     if precision is Precision.FLOAT_ENDS:
         data = with_integer_ends(data, name)
     graph = parse_model(data, name=name)
     require_integer_model(graph)
-    found = "int16x8" if any(tensor.dtype is DType.INT16 for tensor in graph.tensors) else "int8"
-    if found != settings.target:
-        raise UsageError(
-            f"{name} is {found} already and cannot become {settings.target}",
-            hint="convert the float model that it was made from",
-        )
     return Conversion(data=data, graph=graph, source=precision.value)

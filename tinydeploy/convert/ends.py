@@ -36,6 +36,8 @@ def _quantized_input(model: Model, index: int) -> int:
     """The integer tensor that takes the place of a float input."""
     graph = model.subgraphs[0]
     readers = [operator for operator in graph.operators if index in reads(operator)]
+    if not readers:
+        raise _ambiguous(model, index, "nothing reads it")
     first, *others = [int(reader.outputs[0]) for reader in readers]
     for reader, other in zip(readers[1:], others, strict=True):
         if not _same_quantization(model, first, other):

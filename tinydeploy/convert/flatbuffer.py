@@ -1,5 +1,7 @@
 """A .tflite file as the schema's own objects, which passes may change before it is packed again."""
 
+import contextlib
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from tinydeploy.errors import ModelError
 from tinydeploy.model.formats import IDENTIFIER, check_identifier
 from tinydeploy.model.raw import decode
+
+_DAMAGE = (struct.error, LookupError, ValueError, TypeError, OverflowError, AttributeError)
 
 # Objects of the generated schema, which is untyped.
 Model = Any
@@ -26,6 +31,20 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.INT64: np.dtype("<i8"),
     schema.TensorType.BOOL: np.dtype("bool"),
 }
+
+
+@contextlib.contextmanager
+def damage_told(name: str) -> Iterator[None]:
+    """Turns whatever the schema's objects of a damaged file raise into a `ModelError` about the file ``name``.
+
+    `decode` checks that a file can be read, not that its indices make sense; that is for the reader, afterwards.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ModelError(
+            f"{name} is damaged: it does not hang together", hint="copy or convert the model again"
+        ) from error
 
 
 def unpack(data: bytes, name: str) -> Model:

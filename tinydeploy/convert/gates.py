@@ -1,5 +1,6 @@
 """Limits on what a conversion may cost in quality, for builds that must not go on below them."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,19 @@ class Gates:
 
     min_sqnr_db: float | None = None
     min_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        if any(limit is not None and math.isnan(limit) for limit in (self.min_sqnr_db, self.min_accuracy)):
+            raise UsageError("nan is no limit", hint="--min-sqnr takes decibels, --min-accuracy a share from 0 to 1")
+
+    def require_labels(self, labelled: bool) -> None:
+        """Tells before the work that there will be no accuracy.
+
+        Raises:
+            UsageError: One is asked for, and the samples have no labels.
+        """
+        if self.min_accuracy is not None and not labelled:
+            raise _no_labels()
 
 
 def missed(quality: "Quality | None", gates: Gates) -> tuple[str, ...]:
@@ -39,7 +53,7 @@ def missed(quality: "Quality | None", gates: Gates) -> tuple[str, ...]:
             told.append(f"the SQNR of the outputs is {sqnr:.1f} dB, at least {gates.min_sqnr_db:g} dB is asked for")
     if gates.min_accuracy is not None:
         if quality.correct is None:
-            raise UsageError("there are no labels to tell an accuracy with", hint="--labels FILE, one class a line")
+            raise _no_labels()
         share = quality.correct.integer_model / quality.correct.samples
         if share < gates.min_accuracy:
             told.append(
@@ -47,3 +61,7 @@ def missed(quality: "Quality | None", gates: Gates) -> tuple[str, ...]:
                 f"at least {gates.min_accuracy:.2%} is asked for"
             )
     return tuple(told)
+
+
+def _no_labels() -> UsageError:
+    return UsageError("there are no labels to tell an accuracy with", hint="--labels FILE, one class a line")

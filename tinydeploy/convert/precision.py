@@ -55,7 +55,7 @@ def is_integer(model: Path) -> bool:
         UsageError: There is no such file, or it cannot be read.
         ModelError: It is no model.
     """
-    if not model.exists():
+    if not model.is_file() and not model.is_dir():
         read_bytes(model)  # which says what there is instead
     if source_format(model) is not SourceFormat.TFLITE:
         return False

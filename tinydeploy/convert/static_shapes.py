@@ -1,52 +1,76 @@
 """Batch 1 and fixed shapes throughout, for a float .tflite that leaves them open or has another batch."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinydeploy import worker
 from tinydeploy.convert.flatbuffer import Model, kind, make_constant, pack, reads, tensor_name
 from tinydeploy.errors import ModelError
-from tinydeploy.model.text import printable
+from tinydeploy.model.text import printable, shape_text
 
 _WORKER = Path(__file__).with_name("static_shapes_worker.py")
 _TIMEOUT_S = 120.0
+_EXPORT = "export the model with batch 1 and fixed shapes"
 
 
 def make_static(model: Model) -> None:
     """Fixes the shape of every tensor for batch 1, and computes what only depends on shapes, in place.
 
-    LiteRT's interpreter tells the shapes, in a process of its own. A chain such as SHAPE, STRIDED_SLICE, PACK before a
-    RESHAPE becomes the constant that it comes to.
+    An open first dimension of an input is the batch. So is one that all inputs and outputs have alike and that is not
+    1; others belong to the data. LiteRT's interpreter tells the shapes, in a process of its own. A chain such as SHAPE,
+    STRIDED_SLICE, PACK before a RESHAPE becomes the constant that it comes to.
 
     Raises:
-        ModelError: A dimension besides the batch is open, or LiteRT refuses the model with batch 1.
+        ModelError: A dimension besides the batch is open, or the model cannot have batch 1.
     """
     graph = model.subgraphs[0]
-    _require_known_dimensions(model)
+    shapes = _input_shapes(model)
     known = _known_beforehand(model)
-    answer = _run(pack(model), sorted(known))
+    answer = _run(pack(model), shapes, sorted(known))
+    changed = any(_shape(graph.tensors[index]) != shape for index, shape in shapes.items())
     for index, tensor in enumerate(graph.tensors):
         if f"shape{index}" in answer:
             tensor.shape = answer[f"shape{index}"].astype(np.int32)
         tensor.shapeSignature = None
+    for index in map(int, graph.outputs):
+        if changed and _shape(graph.tensors[index])[:1] != (1,):
+            raise ModelError(
+                f"output {printable(tensor_name(graph.tensors[index]))} does not follow the batch: it is "
+                f"{shape_text(_shape(graph.tensors[index]))} for inputs with batch 1",
+                hint=_EXPORT,
+            )
     for index in known:
         make_constant(model, index, answer[f"value{index}"])
     graph.operators = [operator for operator in graph.operators if not known.issuperset(map(int, operator.outputs))]
 
 
-def _require_known_dimensions(model: Model) -> None:
+def _input_shapes(model: Model) -> dict[int, tuple[int, ...]]:
+    """The shape that each input gets, by its index."""
     graph = model.subgraphs[0]
-    for index in graph.inputs:
+    ends = [*map(int, graph.inputs), *map(int, graph.outputs)]
+    sizes = {_shape(graph.tensors[index])[:1] for index in ends}
+    is_batched = len(sizes) == 1 and all(len(_shape(graph.tensors[index])) > 1 for index in ends)
+    shapes = {}
+    for index in map(int, graph.inputs):
         tensor = graph.tensors[index]
-        shape = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
-        shape = [] if shape is None else [int(size) for size in shape]
-        if any(size < 0 for size in shape[1:]):
-            sizes = "x".join("?" if size < 0 else str(size) for size in shape)
+        shape = _shape(tensor)
+        signature = shape if tensor.shapeSignature is None else tuple(map(int, tensor.shapeSignature))
+        if any(size < 0 for size in signature[1:]):
+            sizes_text = "x".join("?" if size < 0 else str(size) for size in signature)
             raise ModelError(
-                f"input {printable(tensor_name(tensor))} has dimensions of no fixed size: {sizes}",
+                f"input {printable(tensor_name(tensor))} has dimensions of no fixed size: {sizes_text}",
                 hint="fix them before converting: a microcontroller computes one shape; only the batch is made 1 here",
             )
+        is_open = signature[:1] != () and signature[0] < 0
+        shapes[index] = (1, *shape[1:]) if shape and (is_open or is_batched) else shape
+    return shapes
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:  # noqa: ANN401 - the schema's
+    return () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
 
 
 def _known_beforehand(model: Model) -> set[int]:
@@ -63,9 +87,13 @@ def _known_beforehand(model: Model) -> set[int]:
     return known - set(map(int, graph.outputs))
 
 
-def _run(data: bytes, wanted: list[int]) -> dict[str, worker.Array]:
-    request: dict[str, worker.Array] = {"model": np.frombuffer(data, np.uint8), "wanted": np.array(wanted, np.int64)}
-    finished = worker.run(_WORKER, request, who="LiteRT", timeout_s=_TIMEOUT_S)
+def _run(data: bytes, shapes: Mapping[int, tuple[int, ...]], wanted: list[int]) -> dict[str, worker.Array]:
+    request: dict[str, worker.Array] = {
+        "model": np.frombuffer(data, np.uint8),
+        "wanted": np.array(wanted, np.int64),
+        **{f"shape{index}": np.array(shape, np.int64) for index, shape in shapes.items()},
+    }
+    finished = worker.run(_WORKER, request, who="LiteRT", timeout_s=_TIMEOUT_S, timeout_hint=_EXPORT)
     if finished.exit_code != 0:
-        raise worker.refusal(finished, "LiteRT", hint="export the model with batch 1 and fixed shapes")
+        raise worker.refusal(finished, "LiteRT", hint=_EXPORT)
     return worker.answer(finished, "LiteRT")

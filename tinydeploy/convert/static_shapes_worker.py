@@ -1,6 +1,7 @@
 """The program that `static_shapes` runs in a process of its own: LiteRT with batch 1.
 
-Standard input: .npz with ``model`` (bytes) and ``wanted``, the indices of tensors whose values depend on no input.
+Standard input: .npz with ``model`` (bytes), ``shapeI`` for each input I, and ``wanted``, the indices of tensors whose
+values depend on no input.
 Standard output: .npz with ``shapeI`` of every tensor I that has one and ``valueI`` of the wanted ones. See `worker`.
 """
 
@@ -20,6 +21,8 @@ def main() -> int:
 
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as request:
         model, wanted = request["model"].tobytes(), request["wanted"].tolist()
+        names = [name for name in request.files if name.startswith("shape")]
+        shapes = {int(name.removeprefix("shape")): request[name].tolist() for name in names}
     try:
         _stage("reading the model")
         interpreter = Interpreter(
@@ -29,21 +32,20 @@ def main() -> int:
         )
         _stage("setting the batch to 1")
         for detail in interpreter.get_input_details():
-            shape = [1, *detail["shape"][1:]] if len(detail["shape"]) else []
-            interpreter.resize_tensor_input(detail["index"], shape)
+            interpreter.resize_tensor_input(detail["index"], shapes[detail["index"]])
         interpreter.allocate_tensors()
         if wanted:
             _stage("running it once")
             for detail in interpreter.get_input_details():
                 interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
             interpreter.invoke()
-        shapes = {f"shape{detail['index']}": detail["shape"] for detail in interpreter.get_tensor_details()}
+        found = {f"shape{detail['index']}": detail["shape"] for detail in interpreter.get_tensor_details()}
         values = {f"value{index}": interpreter.get_tensor(index) for index in wanted}
     except (RuntimeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 3
     with answer:
-        np.savez(answer, allow_pickle=False, **shapes, **values)
+        np.savez(answer, allow_pickle=False, **found, **values)
     return 0
 
 

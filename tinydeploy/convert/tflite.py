@@ -2,7 +2,7 @@
 
 from tinydeploy.convert.constants import to_float_constants
 from tinydeploy.convert.ends import to_integer_ends
-from tinydeploy.convert.flatbuffer import drop_unused, pack, unpack
+from tinydeploy.convert.flatbuffer import damage_told, drop_unused, pack, unpack
 from tinydeploy.convert.float_model import FloatModel
 from tinydeploy.convert.precision import precision_of
 from tinydeploy.convert.static_shapes import make_static
@@ -11,10 +11,11 @@ from tinydeploy.model.raw import decode
 
 def with_integer_ends(data: bytes, name: str) -> bytes:
     """The same model with integers at its ends; see `ends.to_integer_ends`."""
-    model = unpack(data, name)
-    to_integer_ends(model)
-    drop_unused(model)
-    return pack(model)
+    with damage_told(name):
+        model = unpack(data, name)
+        to_integer_ends(model)
+        drop_unused(model)
+        return pack(model)
 
 
 def float_tflite(data: bytes, name: str) -> FloatModel:
@@ -30,10 +31,11 @@ def float_tflite(data: bytes, name: str) -> FloatModel:
 
 def normalized(data: bytes, name: str) -> bytes:
     """The form in which every float .tflite goes on, whoever converted it: float32 constants, batch 1, fixed shapes."""
-    model = unpack(data, name)
-    to_float_constants(model)
-    make_static(model)
-    # litert-torch says there that constants are to stay as they are, and the quantiser obeys.
-    model.metadata = model.metadataBuffer = None
-    drop_unused(model)
-    return pack(model)
+    with damage_told(name):
+        model = unpack(data, name)
+        to_float_constants(model)
+        make_static(model)
+        # litert-torch says there that constants are to stay as they are, and the quantiser obeys.
+        model.metadata = model.metadataBuffer = None
+        drop_unused(model)
+        return pack(model)

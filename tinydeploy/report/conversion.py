@@ -15,14 +15,18 @@ from tinydeploy.report.values import Json
 from tinydeploy.samples.ranges import InputRange
 
 
-def converted_text(conversion: Conversion, output: Path) -> RenderableType:
+def converted_text(conversion: Conversion, output: Path, *, picture: Path | None) -> RenderableType:
     """The result of the command: what became of the model, and where it is, or why it was not written."""
+    drawn: list[RenderableType] = []
+    if picture is not None:
+        place = "drawn in " + visible(str(picture))
+        drawn = [Text(place if conversion.quality else "no picture: nothing was quantised, so there is no quality")]
     if not conversion.missed:
         last = Text.assemble("written to ", visible(str(output)))
     else:
         reasons = [f"\n  {reason}" for reason in conversion.missed]
         last = Text.assemble(("not good enough: nothing is written", "bold red"), *reasons)
-    return Group(conversion_text(conversion), last)
+    return Group(conversion_text(conversion), *drawn, last)
 
 
 def converted_json(conversion: Conversion, source: Path, output: Path) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as ProgressBars
 
 from tinydeploy import __version__
-from tinydeploy.errors import TinydeployError
+from tinydeploy.errors import TinydeployError, visible
 from tinydeploy.files import require_place, write_file
 from tinydeploy.plan import Plan
 from tinydeploy.report.plan import plan_text
@@ -79,7 +79,7 @@ class Terminal:
     def line(self, text: str) -> None:
         """A line of another program."""
         if self._verbose:
-            self._err.print(f"  {text}", markup=False)
+            self._err.print(f"  {visible(text)}", markup=False)
 
     def converted(self, conversion: "Conversion") -> None:
         """What became of the model, as soon as it is integer."""

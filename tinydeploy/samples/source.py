@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Graph
 from tinydeploy.samples.fit import Permutation
 from tinydeploy.samples.made import random_samples
@@ -43,10 +44,12 @@ class SampleSource:
             return load_samples(self.path, graph, options=self.options, labels=self.labels, permutations=permutations)
         if self.arrays is not None:
             return load_arrays(self.arrays, graph, options=self.options, labels=self.labels, permutations=permutations)
+        if self.labels is not None:
+            raise UsageError("noise has no labels", hint="leave out --labels, or give samples of your own")
         return random_samples(graph, self.options.limit or _RANDOM_SAMPLES)
 
 
-AnySamples = Path | Array | Mapping[str, Array] | SampleSource
+AnySamples = str | Path | Array | Mapping[str, Array] | SampleSource
 """What the functions of the API take as samples; an array is for a model with one input."""
 
 
@@ -55,9 +58,12 @@ def sample_source(samples: AnySamples | None) -> SampleSource | None:
     match samples:
         case None | SampleSource():
             return samples
-        case Path():
-            return SampleSource(path=samples)
+        case str() | Path():
+            return SampleSource(path=Path(samples))
         case np.ndarray():
             return SampleSource(arrays={"samples": samples})
-        case _:
+        case Mapping():
             return SampleSource(arrays=samples)
+    raise UsageError(
+        f"samples cannot be a {type(samples).__name__}", hint="give a path, an array, or a mapping of arrays by input"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from tinydeploy.convert.sources.onnx_file import is_onnx
 from tinydeploy.errors import ModelError, UsageError
 from tinydeploy.model.formats import IDENTIFIER, check_identifier
+from tinydeploy.model.reader import read_bytes
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
@@ -72,7 +73,7 @@ def _of_file(path: Path) -> SourceFormat:
         raise ModelError(f"{path} is one file of a SavedModel", hint=f"give its folder: {path.parent}")
     if is_onnx(path):
         return SourceFormat.ONNX
-    check_identifier(path.read_bytes(), path.name)
+    check_identifier(read_bytes(path), path.name)
     raise AssertionError(path)  # it has no identifier
 
 
