@@ -91,6 +91,32 @@ def test_a_worker_that_ends_without_an_answer_is_an_error(asked):
         asked("")
 
 
+def test_packages_from_pythonpath_are_there_in_this_python_and_not_in_another(asked, tmp_path, monkeypatch):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "brought_along.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    script = """
+from importlib.util import find_spec
+tell(answer=np.array(json.dumps(find_spec('brought_along') is not None)), model=np.zeros(0, np.uint8))
+"""
+    other = tmp_path / "python"
+    other.symlink_to(sys.executable)
+    assert asked(script).told is True
+    assert asked(script, python=other).told is False
+
+
+def test_the_program_that_converts_keeps_what_pythonpath_adds(tmp_path, monkeypatch):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "h5py.py").write_text("raise ImportError('the one from PYTHONPATH')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    (tmp_path / "m.h5").touch()
+    with pytest.raises(ModelError) as caught:
+        ask("keras", tmp_path / "m.h5")
+    assert caught.value.where["says"] == "ImportError: the one from PYTHONPATH"
+
+
 def test_the_python_can_be_another(asked, tmp_path):
     other = tmp_path / "python"
     other.symlink_to(sys.executable)

@@ -72,7 +72,8 @@ def _runner(model: Any, inputs: list[Port]) -> Callable[[list[Array]], list[Arra
 
 def _convert(model: Any, inputs: list[Port]) -> bytes:  # noqa: ANN401 - onnx's
     stage("loading onnx2tf")
-    # It starts onnxsim by its name.
+    # It starts onnxsim by its name. PYTHONPATH is for tinydeploy's own Python, not for that of this environment.
+    os.environ.pop("PYTHONPATH", None)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     import onnx2tf
     from onnx2tf import onnx2tf as program
