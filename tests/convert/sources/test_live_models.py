@@ -52,6 +52,42 @@ print(save_live(keras.Model(x, Tripled()(x)), folder))
     assert to_float(path).agreement_db > 100.0
 
 
+def test_keras_models_with_functions_or_classes_of_their_author_become_saved_models(tmp_path):
+    digits_sources.require("tensorflow", "keras")
+    script = """
+import keras
+layers = keras.layers
+def doubled(values):
+    return values * 2
+@keras.saving.register_keras_serializable("mine")
+def tripled(values):
+    return values * 3
+class Silent(keras.regularizers.Regularizer):
+    def __call__(self, values):
+        return 0.0
+x = keras.Input((4,), name="row")
+both = layers.Dense(3, activation=doubled)(layers.Lambda(lambda values: values + 1, output_shape=(4,))(x))
+outputs = {
+    "both": both,
+    "lambda": layers.Lambda(doubled, output_shape=(4,))(x),
+    "lambda_activation": layers.Dense(3, activation=lambda values: values * 2)(x),
+    "registered": layers.Activation(tripled)(x),
+    "regularizer": layers.Dense(3, kernel_regularizer=Silent())(x),
+    "nested": keras.Model(x, both)(x),
+    "plain": keras.ops.tanh(layers.Dense(3, activation="relu")(x))[:, 1:] * 2,
+}
+for name, output in outputs.items():
+    (folder / name).mkdir()
+    print(name, save_live(keras.Model(x, output), folder / name).name)
+"""
+    saved = dict(line.split() for line in printed(script, tmp_path).splitlines())
+    assert saved.pop("plain") == "model.keras"
+    assert set(saved.values()) == {"saved_model"}
+    assert len(saved) == 6
+    assert to_float(tmp_path / "both" / "saved_model").agreement_db > 100.0
+    assert to_float(tmp_path / "plain" / "model.keras").agreement_db > 100.0
+
+
 def test_a_model_of_tf_keras_becomes_a_saved_model(tmp_path):
     digits_sources.require("tensorflow", "tf_keras")
     script = "import tf_keras; print(save_live(digits_sources.keras_model(tf_keras), folder))"

@@ -24,8 +24,10 @@ _WHO = {
     "onnx_check": "ONNX",
     "onnx": "onnx2tf",
 }
+# As in workers/tensorflow_graph.py, which imports nothing from here.
 _UNROLL = (
-    "build the recurrent layers with unroll=True, such as LSTM(8, unroll=True)\n"
+    "build the recurrent layers with unroll=True, such as LSTM(8, unroll=True), and copy the weights: "
+    "new.set_weights(old.get_weights())\n"
     "or build the model with tf-keras (pip install tf-keras), whose LSTM becomes one fused op"
 )
 _WITHOUT_SUSPECTS = "leave out layers until it converts: the last one that was left out is the one"
