@@ -35,7 +35,8 @@ def named_classes(values: Array, quantization: Quantization | None) -> npt.NDArr
     """
     rows = values.reshape(len(values), -1)
     if rows.shape[1] > 1:
-        return rows.argmax(axis=1).astype(np.int64)
+        places: npt.NDArray[np.int64] = rows.argmax(axis=1)
+        return places
     single = rows[:, 0]
     if single.dtype.kind == "f":
         return (single.astype(np.float64) >= _HALFWAY).astype(np.int64)
