@@ -294,6 +294,13 @@ def test_names_that_do_not_match_several_inputs_are_refused(tmp_path):
     assert error.hint == "name the arrays like the inputs"
 
 
+def test_names_that_match_only_some_inputs_are_refused_rather_than_taken_by_their_order(tmp_path):
+    values = np.zeros((1, 2), np.int8)
+    error = refusal(save(tmp_path, b=values, other=values), model((1, 2), (1, 2)))
+    assert error.summary == "samples do not fit: it has b, other; the model's inputs are a, b"
+    assert error.hint == "name the arrays like the inputs"
+
+
 def test_different_numbers_of_samples_are_refused(tmp_path):
     path = save(tmp_path, a=np.zeros((3, 2), np.int8), b=np.zeros((4, 5), np.int8))
     assert "inputs have different numbers of samples: 3, 4" in refusal(path, model((1, 2), (1, 5))).summary

@@ -46,15 +46,15 @@ def read_arrays(path: Path) -> dict[str, Array]:
 
 
 def assigned(path: Path, arrays: Mapping[str, Array], tensors: Sequence[Tensor]) -> list[Array]:
-    """One array per input, by name, else by order.
+    """One array per input, by name, else by order where not one name is an input's.
 
     Raises:
-        UsageError: Neither names nor number are those of the inputs.
+        UsageError: Only some of the inputs are there by name, or neither names nor number are those of the inputs.
     """
     names = [tensor.name for tensor in tensors]
     if all(name in arrays for name in names):
         return [arrays[name] for name in names]
-    if len(arrays) == len(tensors):
+    if len(arrays) == len(tensors) and not any(name in arrays for name in names):
         return list(arrays.values())
     has = ", ".join(printable(name) for name in arrays) or "no inputs"
     wants = ", ".join(printable(name) for name in names)
