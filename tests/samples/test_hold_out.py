@@ -77,6 +77,14 @@ def test_both_parts_have_a_sample_whatever_the_fraction(fraction, held):
     assert hold_out(numbered(10), fraction=fraction)[1].count == held
 
 
+def test_of_a_sequence_the_end_is_held_out_in_one_piece():
+    first, held = hold_out(numbered(11, labels=[0, 1] * 5 + [0]), in_sequence=True)
+    assert (numbers_of(first), numbers_of(held)) == (list(range(9)), [9, 10])
+    assert held.labels is not None
+    assert held.labels.tolist() == [1, 0]
+    assert hold_out(numbered(4), in_sequence=True)[0].count == 4
+
+
 def test_of_few_samples_none_is_held_out_and_a_note_says_so():
     first, second = hold_out(numbered(4))
     assert numbers_of(first) == numbers_of(second) == [0, 1, 2, 3]

@@ -57,21 +57,26 @@ def join_samples(first: Samples, second: Samples) -> Samples:
     return Samples(inputs=inputs, labels=labels, notes=notes, is_random=is_random)
 
 
-def hold_out(samples: Samples, *, fraction: float = 0.2, seed: int = 0) -> tuple[Samples, Samples]:
+def hold_out(
+    samples: Samples, *, fraction: float = 0.2, seed: int = 0, in_sequence: bool = False
+) -> tuple[Samples, Samples]:
     """Samples to calibrate with, and ``fraction`` of them held out to measure with: at least one of each.
 
     Which ones is drawn (numpy's PCG64), where there are labels of each class in proportion; both parts keep the order
-    they had. Of fewer than 5 samples nothing is held out: both parts are all of them, and a note says so.
+    they had. ``in_sequence`` is for a model with a state, whose samples follow on one another: the last ones are held
+    out, in one piece. Of fewer than 5 samples nothing is held out: both parts are all of them, and a note says so.
     """
     if samples.count < _FEWEST_TO_SPLIT:
         note = f"of {samples.count} samples none is held out: quality is measured on those that were calibrated with"
         whole = replace(samples, notes=(*samples.notes, note))
         return whole, whole
+    count = min(max(round(samples.count * fraction), 1), samples.count - 1)
+    if in_sequence:
+        return samples.take(range(samples.count - count)), samples.take(range(samples.count - count, samples.count))
     drawn = np.random.Generator(np.random.PCG64(seed)).permutation(samples.count)
     if samples.labels is not None:
         drawn = drawn[np.argsort(samples.labels[drawn], kind="stable")]
     # Evenly spaced places among the classes one behind the other: of each, as many as its share, rounded.
-    count = min(max(round(samples.count * fraction), 1), samples.count - 1)
     held = np.zeros(samples.count, bool)
     held[drawn[(2 * np.arange(count) + 1) * samples.count // (2 * count)]] = True
     return samples.take(np.flatnonzero(~held)), samples.take(np.flatnonzero(held))
