@@ -23,11 +23,14 @@ class Converted:
 
 
 def to_tensor_type(samples: npt.NDArray[np.generic], tensor: Tensor) -> Converted:
-    """Converts floats of shape (samples, *tensor shape).
+    """Converts numbers of shape (samples, *tensor shape).
 
-    Quantised values are round(x / scale) + zero point in single precision, halves away from zero, saturated to the
-    type's range. Works in blocks, so that a mapped file need not fit into memory as floats.
+    Integers for integers without a scale stay what they are. Quantised values are
+    round(x / scale) + zero point in single precision, halves away from zero. Both are saturated to the type's range.
+    Works in blocks, so that a mapped file need not fit into memory as floats.
     """
+    if samples.dtype.kind in "iu" and tensor.dtype is not DType.FLOAT32 and tensor.quantization is None:
+        return _to_integers(samples, tensor.dtype)
     result = np.empty(samples.shape, tensor.dtype.numpy)
     block = max(1, _BLOCK_ELEMENTS // max(1, tensor.elements))
     saturated = 0
@@ -51,3 +54,11 @@ def to_tensor_type(samples: npt.NDArray[np.generic], tensor: Tensor) -> Converte
         saturated += int(np.count_nonzero(clipped != shifted))
         result[start : start + block] = clipped
     return Converted(values=result, saturated=saturated, bad=None)
+
+
+def _to_integers(samples: npt.NDArray[np.generic], dtype: DType) -> Converted:
+    """Not by way of floats, which do not hold all integers."""
+    held, (lowest, highest) = np.iinfo(samples.dtype.str), dtype.integer_range
+    clipped = np.clip(samples, max(lowest, held.min), min(highest, held.max))
+    saturated = int(np.count_nonzero(clipped != samples))
+    return Converted(values=clipped.astype(dtype.numpy), saturated=saturated, bad=None)
