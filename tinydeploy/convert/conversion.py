@@ -131,7 +131,7 @@ def convert_source(
         graph = parse_model(model.data, name=source.name)
         given = samples.load(graph, model.permutations)
         gates.require_labels(given.labels is not None)
-        calibration, held_out = hold_out(given)
+        calibration, held_out = hold_out(given, in_sequence=graph.is_stateful)
     with watch.stage("quantize"):
         quantized = quantize(model.data, calibration, settings, on_step=watch.step, on_line=watch.line)
     integer = parse_model(quantized, name=source.name)
