@@ -97,3 +97,41 @@ def test_models_of_different_outputs_are_refused(teacher):
         distill(student, teacher, *blobs(8), loss=LOSS)
     assert raised.value.summary == "the student's output is (None, 5), the teacher's (None, 3)"
     assert raised.value.hint == "both need one output, with one value per class"
+
+
+def ending(*last):
+    return keras.Sequential([keras.Input((2,)), *last])
+
+
+def test_one_value_is_no_choice_of_classes():
+    for student in (ending(layers.Dense(1)), ending(layers.Dense(1, activation="sigmoid"))):
+        with pytest.raises(UsageError) as raised:
+            distill(student, ending(layers.Dense(1)), *blobs(8), loss=LOSS)
+        assert raised.value.summary == "the student's output has one value: (None, 1)"
+        assert raised.value.hint == (
+            "distillation compares classes: give both models two outputs, for no and for yes, and a softmax"
+        )
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [layers.Dense(3, activation="sigmoid")],
+        [layers.Dense(3), layers.Activation("sigmoid")],
+        [layers.Dense(3, activation="hard_sigmoid")],
+    ],
+)
+def test_a_sigmoid_is_not_taken_for_logits(teacher, last):
+    with pytest.raises(UsageError) as raised:
+        distill(ending(*last), teacher, *blobs(8), loss=LOSS)
+    assert raised.value.summary == "the student ends in a sigmoid, whose values are no classes that exclude each other"
+    assert raised.value.hint == (
+        "distillation compares classes: end both models in a softmax, or in the values before it"
+    )
+
+
+def test_a_sigmoid_of_the_teacher_is_refused_too_even_as_an_operation():
+    point = keras.Input((2,))
+    guide = keras.Model(point, keras.ops.sigmoid(layers.Dense(3)(point)))
+    with pytest.raises(UsageError, match="the teacher ends in a sigmoid, "):
+        distill(classifier(), guide, *blobs(8), loss=LOSS)

@@ -30,8 +30,9 @@ def distill(  # noqa: PLR0913
 
     The loss is ``alpha`` x T² x KL(teacher || student) + (1 - ``alpha``) x ``loss``, the first with the logits of both
     divided by the ``temperature`` T; T² keeps the two in proportion whatever T is. Both models classify: one output, of
-    one shape, which is probabilities where the model ends in a softmax and logits otherwise. The teacher sees the
-    inputs that the student sees, with dropout and the like off. Sample weights count for the labels.
+    one shape with at least two classes in its last axis, which is probabilities where the model ends in a softmax and
+    logits otherwise, never the separate probabilities that a sigmoid gives. The teacher sees the inputs that the
+    student sees, with dropout and the like off. Sample weights count for the labels.
 
     With an ``alpha`` of 1 there is no need for labels: ``x`` may be anything that is like the real inputs, ``y`` None.
 
@@ -39,7 +40,8 @@ def distill(  # noqa: PLR0913
     at 1e-3 unless given. ``loss``: for the labels; that of the student unless given.
 
     Raises:
-        UsageError: A model is not functional, their outputs differ in shape, or a figure is out of range.
+        UsageError: A model is not functional, their outputs differ in shape or are not of classes that exclude each
+            other, or a figure is out of range.
     """
     if not temperature > 0 or not 0 <= alpha <= 1:
         raise UsageError(
@@ -51,11 +53,32 @@ def distill(  # noqa: PLR0913
             f"the student's output is {learner.output_shape}, the teacher's {guide.output_shape}",
             hint="both need one output, with one value per class",
         )
+    _require_classes(learner, "student")
+    _require_classes(guide, "teacher")
     # With an alpha of 1 the loss is never called; `fit` asks for one all the same.
     loss = "mean_squared_error" if alpha == 1 else loss
     training = Training(x=x, y=y, epochs=epochs, optimizer=optimizer, loss=loss, seed=seed, options=options)
     fit(_Distiller(learner, guide, temperature, alpha), student, training)
     return learner
+
+
+def _require_classes(model: Model, role: str) -> None:
+    """Nothing, where a softmax over the last axis of the output has something to say.
+
+    Raises:
+        UsageError: There is one value, for which it is always 1; or there is a sigmoid, which is no logit.
+    """
+    shape = model.outputs[0].shape
+    if len(shape) < 2 or shape[-1] == 1:
+        raise UsageError(
+            f"the {role}'s output has one value: {tuple(shape)}",
+            hint="distillation compares classes: give both models two outputs, for no and for yes, and a softmax",
+        )
+    if _ends_in(model, "Sigmoid", "HardSigmoid"):
+        raise UsageError(
+            f"the {role} ends in a sigmoid, whose values are no classes that exclude each other",
+            hint="distillation compares classes: end both models in a softmax, or in the values before it",
+        )
 
 
 class _Distiller(keras.Model):  # type: ignore[misc]  # Keras has no types
@@ -66,7 +89,7 @@ class _Distiller(keras.Model):  # type: ignore[misc]  # Keras has no types
         self._student, self._teacher = student, teacher
         self._teacher.trainable = False
         self._temperature, self._alpha = temperature, alpha
-        self._are_probabilities = (_ends_in_softmax(student), _ends_in_softmax(teacher))
+        self._are_probabilities = (_ends_in(student, "Softmax"), _ends_in(teacher, "Softmax"))
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """What the student says."""
@@ -98,10 +121,19 @@ def _logits(output: Tensor, probabilities: bool) -> Tensor:
     return keras.ops.log(keras.ops.maximum(output, _SMALLEST)) if probabilities else output
 
 
-def _ends_in_softmax(model: Model) -> bool:
+_ACTIVATIONS = {
+    "HardSigmoid": keras.activations.hard_sigmoid,
+    "Sigmoid": keras.activations.sigmoid,
+    "Softmax": keras.activations.softmax,
+}
+
+
+def _ends_in(model: Model, *kinds: str) -> bool:
+    """Whether the last step is one of these: a layer or an operation, or the activation of a layer."""
     network = network_of(model)
     (output,) = keras.tree.flatten(network.outputs)
     last = next((step for step in network.steps if output.number in step.outputs), None)
-    return last is not None and (
-        last.kind == "Softmax" or getattr(last.layer, "activation", None) is keras.activations.softmax
-    )
+    if last is None:
+        return False
+    activation = getattr(last.layer, "activation", None)
+    return last.kind in kinds or any(activation is _ACTIVATIONS[kind] for kind in kinds)
