@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from tinydeploy.convert.sources.ask import ask
+from tinydeploy.convert.sources.ask import _UNROLL, ask
+from tinydeploy.convert.sources.workers.tensorflow_graph import UNROLL
 from tinydeploy.errors import ModelError
 
 _ANSWER = """
@@ -53,6 +54,10 @@ def test_a_crash_names_the_likely_layer_and_the_way_out(asked):
     assert caught.value.where["likely"] == "memory (LSTM, unroll=False)"
     assert "unroll=True" in caught.value.hint
     assert "tf-keras" in caught.value.hint
+
+
+def test_the_way_out_is_the_same_whether_the_converter_crashes_or_refuses():
+    assert _UNROLL == UNROLL
 
 
 def test_a_crash_without_suspects_says_how_to_find_the_layer(tmp_path):

@@ -70,7 +70,7 @@ def _is_plain(model: Any) -> bool:  # noqa: ANN401 - Keras's
 
     try:
         config = keras.saving.serialize_keras_object(model)
-    except Exception:  # noqa: BLE001 - whatever a class of the user's raises that has no configuration
+    except Exception:  # whatever a class of the user's raises that has no configuration
         return False
     return all(map(_is_of_keras, _nodes(config)))
 
