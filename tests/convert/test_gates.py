@@ -13,6 +13,7 @@ def quality(*sqnrs: float | None, right: int | None = None) -> Quality:
     """Of 200 samples, ``right`` of which the integer model gets right; an output without SQNR has indices."""
     return Quality(
         samples=200,
+        layer_samples=200,
         oracle="none",
         ops=1,
         inputs=(),

@@ -217,6 +217,31 @@ def test_a_sigmoid_is_a_class_without_labels():
     assert measured(models, np.array([[-1.0], [1.0]])).top1_agreement == 1.0
 
 
+def test_layers_are_compared_on_some_samples_spread_over_all_and_outputs_on_all(monkeypatch):
+    """Only the samples at even places, which are those that layers get, are off their steps."""
+    monkeypatch.setattr("tinydeploy.convert.quality._MOST_LAYER_SAMPLES", 2)
+    values = np.array([[3, 5, -7, 1], [8, 16, 24, 8], [5, 1, 3, 9], [16, 8, -8, 0]]) * FINE
+    quality = measured(pair(Layer(name="a", steps=COARSE)), values, labels=[1, 2, 3, 1])
+    assert (quality.samples, quality.layer_samples) == (4, 2)
+    some = values[::2]
+    assert quality.layers[0].closeness.sqnr_db == pytest.approx(sqnr(some, to_steps(some, COARSE)))
+    assert quality.layers[0].own_sqnr_db == pytest.approx(sqnr(some, to_steps(some, COARSE)))
+    assert quality.outputs[0].closeness.sqnr_db == pytest.approx(sqnr(values, to_steps(values, COARSE)))
+    assert quality.correct is not None
+    assert quality.correct.samples == 4
+
+
+def test_layers_of_what_has_a_state_are_compared_on_the_first_samples(monkeypatch):
+    """Every sample but the first two is beyond the range."""
+    monkeypatch.setattr("tinydeploy.convert.quality._MOST_LAYER_SAMPLES", 2)
+    values = np.array([[8], [24], [400], [400], [400]]) * FINE
+    quality = measured(remembering(), values)
+    assert (quality.samples, quality.layer_samples) == (5, 2)
+    assert quality.layers[0].closeness.sqnr_db == quality.inputs[0].closeness.sqnr_db == math.inf
+    assert quality.min_sqnr_db is not None
+    assert quality.min_sqnr_db < 30
+
+
 def test_16_bit_activations_are_measured_like_8_bit_ones():
     layers = (Layer(name="a", steps=2.0**-12),)
     exact, rounded = chain(layers, is_integer=False), chain(layers, is_integer=True, dtype="INT16")

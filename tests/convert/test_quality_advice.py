@@ -26,6 +26,7 @@ def layer(op, own_sqnr_db, *, kind="CONV_2D", range_use=FULL):
 def quality(sqnr_db=15.0, weights_sqnr_db=15.5, *, top1=None, correct=None, layers=None) -> Quality:
     return Quality(
         samples=200,
+        layer_samples=200,
         oracle="an oracle",
         ops=4,
         inputs=(InputQuality(name="x", closeness=close(48.0), range_use=FULL),),

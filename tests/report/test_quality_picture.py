@@ -41,6 +41,7 @@ def quality(*figures, kind="CONV_2D") -> Quality:
     )
     return Quality(
         samples=4,
+        layer_samples=4,
         oracle="an oracle",
         ops=len(layers),
         inputs=(),

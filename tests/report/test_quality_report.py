@@ -27,6 +27,7 @@ def quality() -> Quality:
     use = RangeUse(saturated=0.0, used=0.5, limit_db=48.5)
     return Quality(
         samples=40,
+        layer_samples=40,
         oracle="an oracle",
         ops=3,
         inputs=(InputQuality(name="x", closeness=replace(closeness, sqnr_db=48.5), range_use=use),),
@@ -47,7 +48,7 @@ def shown(*report):
 
 def test_the_text_has_outputs_classes_and_the_worst_layers(quality):
     assert shown(quality) == [
-        "quality (against the float model, 40 samples held out)",
+        "quality (against the float model, 40 samples)",
         "  output     SQNR   cosine  largest error  weights alone",
         "  y       27.2 dB  0.99912        0.01562        33.0 dB",
         "  same class  39/40 (97.5%)",
@@ -58,6 +59,17 @@ def test_the_text_has_outputs_classes_and_the_worst_layers(quality):
         "    2 FULLY_CONNECTED  20.0 dB   19.0 dB      44.0 dB         20%    91%  █████████████████████▉",
         "    0 CONV_2D          30.0 dB   29.5 dB      44.0 dB         90%     9%  ██▏",
     ]
+
+
+def test_layers_tell_on_how_many_samples_they_are_compared_where_those_are_not_all(quality):
+    lines = shown(replace(quality, samples=2000, layer_samples=200))
+    assert lines[0] == "quality (against the float model, 2,000 samples)"
+    assert lines[6] == "worst layers by the error of their own (2 of 3 compared, on 200 samples)"
+    assert quality_json(replace(quality, layer_samples=20))["layer_samples"] == 20
+
+
+def test_one_sample_is_no_plural(quality):
+    assert shown(replace(quality, samples=1, layer_samples=1))[0] == "quality (against the float model, 1 sample)"
 
 
 def test_advice_comes_last(quality):
@@ -126,9 +138,13 @@ def test_the_values_are_the_same_figures(quality):
     }
     assert values["accuracy"] == {"samples": 30, "float_correct": 28, "integer_correct": 27}
     assert values["inputs"][0]["sqnr_db"] == 48.5
-    rest = {name: values[name] for name in ("samples", "oracle", "ops", "top1_agreement", "worst_layers", "advice")}
+    rest = {
+        name: values[name]
+        for name in ("samples", "layer_samples", "oracle", "ops", "top1_agreement", "worst_layers", "advice")
+    }
     assert rest == {
         "samples": 40,
+        "layer_samples": 40,
         "oracle": "an oracle",
         "ops": 3,
         "top1_agreement": 0.975,

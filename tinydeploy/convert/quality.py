@@ -15,6 +15,7 @@ from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.raw import RawModel, decode
 from tinydeploy.model.reader import parse_model
 from tinydeploy.model.text import printable, shape_text
+from tinydeploy.samples.choice import evenly
 from tinydeploy.samples.classes import is_index, named_classes
 from tinydeploy.samples.quantize import to_tensor_type
 from tinydeploy.samples.samples import UNLABELLED, Samples
@@ -22,6 +23,9 @@ from tinydeploy.verify.oracle import reference_outputs
 
 Array = npt.NDArray[np.generic]
 Floats = npt.NDArray[np.float64]
+
+_MOST_LAYER_SAMPLES = 200
+"""A judgement: each of them takes the time of five inferences, three more than the outputs need."""
 
 _FLOAT32_DB = 100.0
 """What only moves values has this and more: the other model's floats came out of sums in another order."""
@@ -78,7 +82,7 @@ class Correct:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """What `measure_quality` found over ``samples`` samples.
+    """What `measure_quality` found: outputs and classes over all ``samples``, layers and inputs over ``layer_samples``.
 
     Outputs and what is told of classes are those of the interpreter ``oracle``: what the board will compute. Layers are
     by LiteRT's reference kernels, which differ from it by single steps; they are in the order of the graph, those of
@@ -88,6 +92,7 @@ class Quality:
     """
 
     samples: int
+    layer_samples: int
     oracle: str
     ops: int
     inputs: tuple[InputQuality, ...]
@@ -124,7 +129,8 @@ def measure_quality(
     ``samples`` are for the float model's inputs, in its order: reals, of shape (samples, *tensor shape); they are
     quantised with the scales of the integer model's inputs. Labels are classes of the first output. What has a state
     starts from the initial one and gets the samples as one sequence. The outputs of the integer model are those of
-    TensorFlow Lite Micro's interpreter, or its stand-in (see `reference_outputs`), layers are LiteRT's.
+    TensorFlow Lite Micro's interpreter, or its stand-in (see `reference_outputs`), layers are LiteRT's. Those are
+    compared on at most 200 of the samples: evenly spread ones, or with a state the first.
 
     Raises:
         UsageError: The samples are not of the float model's inputs.
@@ -136,13 +142,24 @@ def measure_quality(
     pairs = matched(source, graph)
     floats = _checked(samples, source)
     integers = _quantised(floats, graph)
-    sums = compared(float_model, graph, pairs, floats=floats, integers=integers, timeout_s=timeout_s, on_step=on_step)
+    places = _layer_samples(samples.count, graph)
+    sums = compared(
+        float_model,
+        graph,
+        pairs,
+        floats=floats,
+        integers=integers,
+        layer_samples=places,
+        timeout_s=timeout_s,
+        on_step=on_step,
+    )
     reference = reference_outputs(integer_model, Samples(inputs=integers), timeout_s=timeout_s)
     tensors = [graph.tensors[index] for index in graph.outputs]
     outputs = list(zip(tensors, sums.outputs, reference.outputs, strict=True))
     classes = _classes(graph, *outputs[0], samples.labels)
     return Quality(
         samples=samples.count,
+        layer_samples=len(places),
         oracle=reference.oracle,
         ops=len(graph.ops),
         inputs=tuple(_input(graph, sums, row, pair) for row, pair in enumerate(pairs) if pair.op is None),
@@ -172,6 +189,13 @@ def _quantised(floats: tuple[Array, ...], graph: Graph) -> tuple[Array, ...]:
     tensors = [graph.tensors[index] for index in graph.inputs]
     shaped = [values.reshape(len(values), *to.shape) for values, to in zip(floats, tensors, strict=True)]
     return tuple(to_tensor_type(values, tensor).values for values, tensor in zip(shaped, tensors, strict=True))
+
+
+def _layer_samples(count: int, graph: Graph) -> npt.NDArray[np.int64]:
+    """The places of the samples that layers are compared on."""
+    if graph.is_stateful:
+        return np.arange(min(count, _MOST_LAYER_SAMPLES), dtype=np.int64)
+    return evenly(count, _MOST_LAYER_SAMPLES)
 
 
 def _output(sums: Sums, place: int, tensor: Tensor, real: Array, got: Array) -> OutputQuality:

@@ -25,15 +25,18 @@ _WHO = "the comparison with the float model"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sums:
-    """What came of all samples. Arrays have one row per pair; x is the float model's value, x' the integer model's.
+    """What came of the samples.
+
+    Arrays have one row per pair, and are of those samples that layers are compared on; x is the float model's value, x'
+    the integer model's.
 
     ``values`` is how many there are, ``signal`` is sum x², ``error`` sum (x - x')², ``dot`` sum x x', ``energy`` sum
     x'², ``largest`` the largest error, ``rounding`` the error if x were but rounded to the integer tensor's steps.
     ``own_signal`` and ``own_error`` are signal and error where the op that writes the tensor is given the same inputs
     in both models. ``histogram``, of shape (pairs, 258), counts the x below what the integer tensor can hold, in each
-    256th of that range, and above it. ``outputs`` are the float model's graph outputs of shape (samples, *tensor
-    shape); ``weights_signal`` and ``weights_error``, of shape (outputs,), are sum x² of them and sum (x - x')² where
-    nothing but the weights is rounded.
+    256th of that range, and above it. Of all samples, ``outputs`` are the float model's graph outputs of shape
+    (samples, *tensor shape); ``weights_signal`` and ``weights_error``, of shape (outputs,), are sum x² of them and sum
+    (x - x')² where nothing but the weights is rounded.
     """
 
     values: Floats
@@ -58,14 +61,16 @@ def compared(
     *,
     floats: Sequence[Array],
     integers: Sequence[Array],
+    layer_samples: npt.NDArray[np.int64],
     timeout_s: float,
     on_step: Callable[[int, int], None],
 ) -> Sums:
     """Runs samples through both models with LiteRT and compares the tensors of ``pairs``.
 
     ``floats`` and ``integers`` are the inputs of the float model and of the integer one, ``graph``, each of shape
-    (samples, *tensor shape); all are in memory, several times over. ``on_step`` gets how many of
-    them have been run.
+    (samples, *tensor shape); all are in memory, several times over. ``layer_samples`` are the places of those samples
+    that more than the float model's outputs is computed of; with a state, they are the first ones. ``on_step`` gets how
+    many samples have been run.
 
     Raises:
         ModelError: LiteRT refuses a model, crashes on it or does not finish; or the float model computes something that
@@ -77,6 +82,7 @@ def compared(
             on_step(int(line.removeprefix("@sample ")), len(floats[0]))
 
     request = _request(float_model, graph, pairs)
+    request["layer_samples"] = layer_samples
     request |= {f"float_input{place}": values for place, values in enumerate(floats)}
     request |= {f"integer_input{place}": values for place, values in enumerate(integers)}
     finished = worker.run(_WORKER, request, who=_WHO, timeout_s=timeout_s, on_line=heard)

@@ -3,19 +3,21 @@
 LiteRT crashes on some models, hence the process. It is started by its path and stands alone. See
 `quality_run.compared` for the other side.
 
-Every sample goes through five models: the float and the integer one as they are, both cut into single layers, and the
-float one with the integer one's weights. The cut ones start every layer with what the float model has there, rounded to
-the integer model's steps, so that their difference is what the layer adds by itself. Samples run in their order, so
-that models with a state go through one sequence. Nothing but sums is kept of an activation.
+Every sample goes through the float model and the float model with the integer one's weights. Those that layers are
+compared on go through three more: the integer model, and both models cut into single layers. The cut ones start every
+layer with what the float model has there, rounded to the integer model's steps, so that their difference is what the
+layer adds by itself. Samples run in their order, so that models with a state go through one sequence. Nothing but sums
+is kept of an activation.
 
 Standard input: .npz with the models ``float``, ``integer``, ``float_cut``, ``integer_cut``, ``weights`` (bytes);
 ``float_input0``... and ``integer_input0``... of shape (samples, *tensor shape); ``pairs`` of shape (pairs, 4): a
 tensor's index in the float and the integer model, and of the input that stands for it in the cut ones; ``steps`` of
-shape (pairs, 4): scale, zero point, lowest and highest value of the integer one.
+shape (pairs, 4): scale, zero point, lowest and highest value of the integer one; ``layer_samples``, of shape (of these
+samples,): the places of those that layers are compared on.
 
 Standard output: .npz with ``bad``, which is empty, or has the pair and the sample at which the float model computed
-something that is no number, and then there is nothing else; sums over all samples of shape (pairs,) under the names of
-`_SUMS`, and ``largest``, the largest error; ``histogram`` of shape (pairs, 258): how many values are below what the
+something that is no number, and then there is nothing else; sums over these samples of shape (pairs,) under the names
+of `_SUMS`, and ``largest``, the largest error; ``histogram`` of shape (pairs, 258): how many values are below what the
 integer tensor can hold, in each 256th of that range, and above it; ``output0``...: the float model's outputs;
 ``weights_signal`` and ``weights_error`` of shape (outputs,): sum x² and sum (x - x')² with the integer one's weights.
 
@@ -106,29 +108,19 @@ def _compared(fields: Mapping[str, Array]) -> dict[str, Array]:
         "integer_cut": _Model(fields["integer_cut"], "layers of the integer model", is_integer=True),
         "weights": _Model(fields["weights"], "float model with integer weights", is_integer=False),
     }
-    pairs, steps = fields["pairs"], fields["steps"]
+    pairs = fields["pairs"]
     totals: dict[str, Array] = {name: np.zeros(len(pairs)) for name in (*_SUMS, "largest")}
     totals["histogram"] = np.zeros((len(pairs), _BINS + 2), np.int64)
-    rows, weights = [], []
+    rows, weights, of_layers = [], [], set(fields["layer_samples"].tolist())
     _stage("running the samples")
     for sample, (floats, integers) in enumerate(_inputs(fields)):
         models["float"].run(floats, {})
-        models["integer"].run(integers, {})
         reals = [models["float"].tensor(pair[0]).ravel() for pair in pairs]
         bad = [number for number, values in enumerate(reals) if not np.isfinite(values).all()]
         if bad:
             return {"bad": np.array([bad[0], sample])}
-        rounded = [_rounded(values, step) for values, step in zip(reals, steps, strict=True)]
-        models["integer_cut"].run(integers, _cuts(pairs[:, 3], rounded))
-        dequantised = [_real(values, step) for values, step in zip(rounded, steps, strict=True)]
-        models["float_cut"].run(floats, _cuts(pairs[:, 2], dequantised))
-        for number, (pair, step) in enumerate(zip(pairs, steps, strict=True)):
-            _add(totals, number, reals[number], _real(models["integer"].tensor(pair[1]), step))
-            totals["rounding"][number] += _powers(reals[number], dequantised[number])[1]
-            own = _powers(models["float_cut"].tensor(pair[0]), _real(models["integer_cut"].tensor(pair[1]), step))
-            totals["own_signal"][number] += own[0]
-            totals["own_error"][number] += own[1]
-            totals["histogram"][number] += _histogram(reals[number], step)
+        if sample in of_layers:
+            _compare_layers(models, fields, reals, (floats, integers), totals)
         models["weights"].run(floats, {})
         rows.append(models["float"].outputs())
         weights.append([_powers(x, y) for x, y in zip(rows[-1], models["weights"].outputs(), strict=True)])
@@ -143,6 +135,29 @@ def _compared(fields: Mapping[str, Array]) -> dict[str, Array]:
         **totals,
         **outputs,
     }
+
+
+def _compare_layers(
+    models: Mapping[str, _Model],
+    fields: Mapping[str, Array],
+    reals: Sequence[Array],
+    inputs: tuple[Sequence[Array], Sequence[Array]],
+    totals: Mapping[str, Array],
+) -> None:
+    """Adds one sample to the totals. ``reals`` is what the float model has in the pairs, ``inputs`` those of both."""
+    pairs, steps, (floats, integers) = fields["pairs"], fields["steps"], inputs
+    models["integer"].run(integers, {})
+    rounded = [_rounded(values, step) for values, step in zip(reals, steps, strict=True)]
+    models["integer_cut"].run(integers, _cuts(pairs[:, 3], rounded))
+    dequantised = [_real(values, step) for values, step in zip(rounded, steps, strict=True)]
+    models["float_cut"].run(floats, _cuts(pairs[:, 2], dequantised))
+    for number, (pair, step) in enumerate(zip(pairs, steps, strict=True)):
+        _add(totals, number, reals[number], _real(models["integer"].tensor(pair[1]), step))
+        totals["rounding"][number] += _powers(reals[number], dequantised[number])[1]
+        own = _powers(models["float_cut"].tensor(pair[0]), _real(models["integer_cut"].tensor(pair[1]), step))
+        totals["own_signal"][number] += own[0]
+        totals["own_error"][number] += own[1]
+        totals["histogram"][number] += _histogram(reals[number], step)
 
 
 def _inputs(fields: Mapping[str, Array]) -> Iterator[tuple[list[Array], list[Array]]]:

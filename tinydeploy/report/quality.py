@@ -19,7 +19,7 @@ _BAR_CHARACTERS = 24
 def quality_text(quality: Quality, advice: Sequence[str] = ()) -> RenderableType:
     """Outputs, classes, the worst layers, and what would help."""
     parts: list[RenderableType] = [
-        Text.assemble(("quality", "bold"), f" (against the float model, {quality.samples:,} samples held out)"),
+        Text.assemble(("quality", "bold"), f" (against the float model, {_count(quality.samples)})"),
         _outputs(quality),
     ]
     if quality.top1_agreement is not None:
@@ -39,6 +39,7 @@ def quality_json(quality: Quality, advice: Sequence[str] = ()) -> dict[str, Json
     correct = quality.correct
     return {
         "samples": quality.samples,
+        "layer_samples": quality.layer_samples,
         "oracle": quality.oracle,
         "inputs": [
             {"name": one.name, **_closeness_json(one.closeness), **_range_json(one.range_use)} for one in quality.inputs
@@ -88,9 +89,14 @@ def _share(part: int, whole: int) -> str:
 
 
 def _worst_title(quality: Quality) -> Text:
-    return Text.assemble(
-        ("worst layers", "bold"), f" by the error of their own ({len(quality.layers)} of {quality.ops} compared)"
-    )
+    compared = f"{len(quality.layers)} of {quality.ops} compared"
+    if quality.layer_samples < quality.samples:
+        compared += f", on {_count(quality.layer_samples)}"
+    return Text.assemble(("worst layers", "bold"), f" by the error of their own ({compared})")
+
+
+def _count(samples: int) -> str:
+    return f"{samples:,} sample{'' if samples == 1 else 's'}"
 
 
 def _worst(quality: Quality) -> Table:

@@ -115,7 +115,7 @@ def _decorate(quality: Quality, axes: "Axes") -> None:
     axes.grid(axis="x", color="#dddddd", linewidth=0.7)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    title = f"{len(quality.layers)} of {quality.ops} layers against the float model, {quality.samples:,} samples"
+    title = f"{len(quality.layers)} of {quality.ops} layers against the float model, {quality.layer_samples:,} samples"
     place = {"loc": "outside upper center", "ncols": len(marks), "frameon": False}
     axes.figure.legend(handles=marks, title=title, title_fontsize=11, fontsize=8, **place)
 
