@@ -107,3 +107,27 @@ def test_a_badly_scaled_network_computes_the_same_in_floats(script):
     before = script.np.asarray(model(images, training=False))
     after = script.np.asarray(script.badly_scaled(model, 1)(images, training=False))
     assert script.np.abs(after - before).max() < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, while it saves
+def test_half_the_channels_are_less_flash_and_fewer_instructions_on_the_board_here_and_now(script, tmp_path):
+    data = script.load()
+    data = replace(
+        data,
+        train_images=data.train_images[:64],
+        train_labels=data.train_labels[:64],
+        test_images=data.test_images[:6],
+        test_labels=data.test_labels[:6],
+    )
+    # Weights as they begin: size and speed do not depend on them.
+    script.keras.utils.set_random_seed(1)
+    baseline = script.build()
+    models = {"baseline": baseline, "channel pruning, half": script.prune_channels(baseline, keep=0.5)}
+    before, after = (script.measure(script.Variant(name=name, model=models[name]), data, tmp_path) for name in models)
+    assert before.exact
+    assert after.exact
+    assert after.instructions < 0.5 * before.instructions
+    assert after.arena_bytes == before.arena_bytes / 2
+    assert after.tflite_bytes < before.tflite_bytes
+    # The weights alone: the code is the same but for its shapes.
+    assert before.flash_bytes - after.flash_bytes > 0.5 * (before.parameters - after.parameters)
