@@ -1,6 +1,8 @@
 """Real models through real converters; each framework's tests are skipped where it is not installed."""
 
 import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import digits_sources
 import odd_sources
@@ -30,13 +32,24 @@ def kinds(model: FloatModel) -> list[str]:
     return [op.kind for op in graph_of(model).ops]
 
 
+_AT_ONCE = ThreadPoolExecutor(max_workers=2)
+_CONVERSIONS: dict[Path, Future[FloatModel]] = {}
+
+
 def group(name, *modules):
     @pytest.fixture(scope="module")
     def made(tmp_path_factory):
         digits_sources.require(*modules)
-        return odd_sources.make_all(name, tmp_path_factory.mktemp(name))
+        folder = odd_sources.make_all(name, tmp_path_factory.mktemp(name))
+        _CONVERSIONS.update({path: _AT_ONCE.submit(to_float, path) for path in sorted(folder.iterdir())})
+        return folder
 
     return made
+
+
+def converted(path: Path) -> FloatModel:
+    """What becomes of a model; all of a group are converted in advance, two at a time."""
+    return _CONVERSIONS[path].result() if path in _CONVERSIONS else to_float(path)
 
 
 keras = group("keras", "tensorflow", "keras")
@@ -47,14 +60,14 @@ onnx = group("onnx", "onnx", "tensorflow")
 
 def refusal(path) -> ModelError:
     with pytest.raises(ModelError) as caught:
-        to_float(path)
+        converted(path)
     assert caught.value.exit_code == 3
     assert caught.value.where["model"] == path.name
     return caught.value
 
 
 def test_several_inputs_and_outputs_keep_their_order_and_names(keras):
-    found = ends(to_float(keras / "several.keras"))
+    found = ends(converted(keras / "several.keras"))
     assert found == (
         [("zeta", (1, 4)), ("alpha", (1, 8, 8, 1))],
         [("sums", (1, 3)), ("convolved", (1, 6, 6, 2))],
@@ -83,7 +96,7 @@ def test_a_recurrent_layer_in_a_saved_model_is_named_too(keras):
 
 
 def test_an_unrolled_lstm_has_no_loop(keras):
-    model = to_float(keras / "unrolled.keras")
+    model = converted(keras / "unrolled.keras")
     assert ends(model) == ([("sequence", (1, 8, 4))], [("dense", (1, 2))])
     assert "WHILE" not in kinds(model)
 
@@ -112,11 +125,11 @@ def test_a_keras_model_that_cannot_be_converted_says_why(keras, name, summary, h
 
 
 def test_a_layer_of_ones_own_goes_by_way_of_a_saved_model(keras):
-    assert kinds(to_float(keras / "own_saved_model")) == ["MUL"]
+    assert kinds(converted(keras / "own_saved_model")) == ["MUL"]
 
 
 def test_a_signature_of_any_name_will_do_where_it_is_the_only_one(keras):
-    assert ends(to_float(keras / "one_named")) == ([("row", (1, 4))], [("output_0", (1, 4))])
+    assert ends(converted(keras / "one_named")) == ([("row", (1, 4))], [("output_0", (1, 4))])
 
 
 def test_an_op_that_tensorflow_lite_lacks_is_named_with_its_layer(keras):
@@ -148,7 +161,7 @@ def test_a_damaged_saved_model_says_so(keras, tmp_path):
 
 @pytest.mark.parametrize("name", ["lstm.h5", "lstm.keras", "lstm"])
 def test_an_lstm_of_tf_keras_becomes_one_op(tf_keras, name):
-    model = to_float(tf_keras / name)
+    model = converted(tf_keras / name)
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in kinds(model)
     assert ends(model) == ([("sequence", (1, 8, 4))], [("end", (1, 2))])
 
@@ -165,7 +178,7 @@ def test_code_in_an_old_keras_file_is_not_run(tf_keras):
 
 
 def test_a_torch_program_with_nested_inputs_and_outputs_becomes_flat_with_channels_last(torch):
-    model = to_float(torch / "nested.pt2")
+    model = converted(torch / "nested.pt2")
     assert ends(model) == (
         [("pair_0", (1, 4)), ("pair_1", (1, 4)), ("image", (1, 5, 6, 3))],
         [("relu", (1, 5, 6, 3)), ("add", (1, 4))],
@@ -174,7 +187,7 @@ def test_a_torch_program_with_nested_inputs_and_outputs_becomes_flat_with_channe
 
 
 def test_a_gru_of_torch_is_taken_apart(torch):
-    assert ends(to_float(torch / "gru.pt2"))[0] == [("input", (1, 5, 4))]
+    assert ends(converted(torch / "gru.pt2"))[0] == [("input", (1, 5, 4))]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +204,7 @@ def test_a_gru_of_torch_is_taken_apart(torch):
 )
 def test_a_torch_model_that_cannot_be_converted_says_why(torch, name, summary, hint):
     with pytest.raises(ModelError) as caught:
-        to_float(torch / name)
+        converted(torch / name)
     assert caught.value.summary.startswith(summary)
     assert hint in caught.value.hint
 
@@ -207,24 +220,24 @@ def test_an_archive_that_torch_cannot_load_says_so(tmp_path):
 
 
 def test_an_onnx_layout_that_no_shape_tells_is_found_by_computing(onnx):
-    model = to_float(onnx / "cube.onnx")
+    model = converted(onnx / "cube.onnx")
     assert ends(model) == ([("in/image:0", (1, 3, 3, 3))], [("rectified", (1, 3, 3, 3)), ("out", (1, 3, 3, 3))])
     assert model.permutations == (_FIRST_TO_LAST,)
 
 
 def test_onnx_images_of_three_channels_need_no_photographs(onnx):
-    assert ends(to_float(onnx / "photo.onnx")) == ([("image", (1, 16, 16, 3))], [("out", (1, 14, 14, 4))])
+    assert ends(converted(onnx / "photo.onnx")) == ([("image", (1, 16, 16, 3))], [("out", (1, 14, 14, 4))])
 
 
 def test_onnx_signals_get_channels_last_and_plain_rows_stay(onnx):
-    model = to_float(onnx / "sound.onnx")
+    model = converted(onnx / "sound.onnx")
     assert ends(model)[0] == [("wave", (1, 16, 2)), ("rows", (1, 5, 4))]
     assert model.permutations == ((0, 2, 1), None)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "stateless"])
 def test_recurrent_layers_of_onnx_are_unrolled(onnx, name):
-    model = to_float(onnx / f"{name}.onnx")
+    model = converted(onnx / f"{name}.onnx")
     assert ends(model) == ([("sequence", (1, 5, 4))], [("all", (5, 1, 1, 3))])
     assert "WHILE" not in kinds(model)
 
