@@ -114,9 +114,14 @@ def with_samples(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         help="What black and white are to the model.",
     )
     @click.option(
-        "--image-mean", callback=_numbers, metavar="M,...", help="Subtract it, one or one a channel, then ..."
+        "--image-mean",
+        callback=_numbers,
+        metavar="NUMBERS",
+        help="Subtract it then: a number, or one for each channel with commas between them.",
     )
-    @click.option("--image-std", callback=_numbers, metavar="S,...", help="... divide by it, as torchvision does.")
+    @click.option(
+        "--image-std", callback=_numbers, metavar="NUMBERS", help="Divide by it at last, as torchvision does."
+    )
     @click.option("--image-size", type=(int, int), metavar="H W", help="Of images, where the model does not tell.")
     @click.option("--image-channels", type=int, metavar="N", help="1: grey, 3: colour, 4: with alpha.")
     @functools.wraps(function)
