@@ -203,7 +203,7 @@ def test_a_program_that_cannot_be_executed_leaves_no_guard(tmp_path):
 def test_a_child_can_be_killed_twice():
     with tempfile.TemporaryFile() as output:
         child = spawn(["sleep", "60"], package="coreutils", output=output)
-        assert not child.has_ended()
+        assert not child.ends_within(0.01)
         child.kill()
         child.kill()
-        assert child.has_ended()
+        assert child.ends_within(0.01)

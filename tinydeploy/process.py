@@ -46,9 +46,13 @@ class Child:
         """Its process id."""
         return self.process.pid
 
-    def has_ended(self) -> bool:
-        """Whether it no longer runs."""
-        return self.process.poll() is not None
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, or does so in this time."""
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def release(self) -> None:
         """Lets it go on without this process, which forgets about it once this has returned."""
