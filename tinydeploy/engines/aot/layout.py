@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinydeploy.engines.aot.program import Call, Program
-from tinydeploy.memory.planner import Buffer, align, place
+from tinydeploy.memory.planner import Block, Placement, Span, align, place
 from tinydeploy.model.graph import Graph
 
 
@@ -34,12 +34,15 @@ class Place:
 class Layout:
     """The memory plan of a program.
 
-    ``places`` has every tensor that a call touches and every graph input and output. ``peak_op`` is the op at which
-    the arena is fullest, and ``peak_tensors`` those that are in it then; None and empty without an arena.
+    ``places`` has every tensor that a call touches and every graph input and output; ``scratch`` the offset in the
+    arena of each call's scratch memory, by the call's number in the program. ``peak_op`` is the op at which the arena
+    is fullest, ``peak_tensors`` and ``scratch_bytes`` what is in it then; None, empty and 0 without an arena.
     ``live_bytes`` says for each op how much of the arena is needed while it runs.
     """
 
     places: Mapping[int, Place]
+    scratch: Mapping[int, int]
+    scratch_bytes: int
     input_bytes: int
     output_bytes: int
     arena_bytes: int
@@ -54,7 +57,7 @@ Lifetime = tuple[int, int]
 
 
 def plan_layout(graph: Graph, program: Program) -> Layout:
-    """The memory plan. Calls that may work in place do so where their input is not needed afterwards."""
+    """The memory plan. Calls that may work in place do so where their input is not needed afterwards, and it helps."""
     steps = [(layer.op, call) for layer in program.layers for call in layer.calls]
     calls = [call for _, call in steps]
     inputs, input_bytes = _in_a_row(graph, graph.inputs, Memory.INPUT)
@@ -64,32 +67,37 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
     roots = _roots(graph, program)
     fixed = {roots[index]: where for index, where in (constants | inputs | outputs).items()}
     lifetimes = _lifetimes(calls, roots, fixed)
-    _merge_in_place(graph, calls, roots, lifetimes)
-
-    owners = sorted(lifetimes)
-    buffers = [
-        Buffer(nbytes=graph.tensors[owner].nbytes, first=lifetimes[owner][0], last=lifetimes[owner][1])
-        for owner in owners
-    ]
-    placement = place(buffers)
-    arena = {
-        owner: Place(memory=Memory.ARENA, offset=offset)
-        for owner, offset in zip(owners, placement.offsets, strict=True)
-    }
-    places = fixed | arena
-    peak = placement.peak_step
+    arena = min(
+        (
+            _place_in_arena(_sizes(graph, program), lifetimes, calls, shared)
+            for shared in (_taken_over(calls, roots, lifetimes), {})
+        ),
+        key=lambda arena: arena.placement.arena_bytes,
+    )
+    places = fixed | {root: Place(memory=Memory.ARENA, offset=offset) for root, offset in arena.offsets.items()}
+    peak = arena.placement.peak_step
     return Layout(
         places={index: places[root] for index, root in roots.items() if root in places},
+        scratch=arena.scratch,
+        scratch_bytes=align(calls[peak].scratch_bytes) if arena.blocks else 0,
         input_bytes=input_bytes,
         output_bytes=output_bytes,
-        arena_bytes=placement.arena_bytes,
-        lower_bound_bytes=placement.lower_bound_bytes,
-        live_bytes=_live_bytes(program, buffers),
-        peak_op=steps[peak][0] if owners else None,
+        arena_bytes=arena.placement.arena_bytes,
+        lower_bound_bytes=arena.placement.lower_bound_bytes,
+        live_bytes=_live_bytes(program, arena.blocks),
+        peak_op=steps[peak][0] if arena.blocks else None,
         peak_tensors=tuple(
-            _occupant(o, peak, calls, roots) for o in owners if lifetimes[o][0] <= peak <= lifetimes[o][1]
+            _occupant(root, peak, calls, roots)
+            for root, (first, last) in sorted(lifetimes.items())
+            if first <= peak <= last
         ),
     )
+
+
+def _sizes(graph: Graph, program: Program) -> Mapping[int, int]:
+    """Bytes of each tensor as it is stored."""
+    dense = {tensor.index: tensor.nbytes for tensor in graph.tensors}
+    return dense | {index: planes.nbytes for index, planes in program.storages.items()}
 
 
 def _in_a_row(graph: Graph, tensors: tuple[int, ...], memory: Memory) -> tuple[dict[int, Place], int]:
@@ -127,30 +135,102 @@ def _occupant(root: int, step: int, calls: Sequence[Call], roots: Mapping[int, i
     return [tensor for tensor in touched if roots[tensor] == root][-1]
 
 
-def _live_bytes(program: Program, buffers: Sequence[Buffer]) -> tuple[int, ...]:
+def _live_bytes(program: Program, blocks: Sequence[Block]) -> tuple[int, ...]:
     """What is alive while each op runs; at its fullest call where it has several, 0 where it has none."""
     live, step = [], 0
     for layer in program.layers:
         steps = range(step, step + len(layer.calls))
         step = steps.stop
-        needs = (sum(b.aligned_bytes for b in buffers if b.first <= now <= b.last) for now in steps)
-        live.append(max(needs, default=0))
+        live.append(max((sum(block.live_bytes(now) for block in blocks) for now in steps), default=0))
     return tuple(live)
 
 
-def _merge_in_place(graph: Graph, calls: Sequence[Call], roots: dict[int, int], lifetimes: dict[int, Lifetime]) -> None:
-    """Gives outputs the memory of an input that dies in the same call, where the kernel's contract allows it."""
+def _taken_over(
+    calls: Sequence[Call], roots: Mapping[int, int], lifetimes: Mapping[int, Lifetime]
+) -> dict[int, tuple[int, int]]:
+    """Outputs that take the memory of an input that dies in the same call: by output, that input and the lag."""
+    taken: dict[int, tuple[int, int]] = {}
+    heirs: set[int] = set()
     for step, call in enumerate(calls):
         target = roots[call.output.tensor]
-        for position in call.in_place:
+        for position, lag in call.in_place.items():
             source = roots[call.inputs[position].tensor]
             if (
                 source != target
                 and source in lifetimes
+                and source not in heirs
                 and target in lifetimes
+                and target not in taken
                 and lifetimes[source][1] == step == lifetimes[target][0]
-                and graph.tensors[source].nbytes == graph.tensors[target].nbytes
             ):
-                lifetimes[source] = (lifetimes[source][0], lifetimes.pop(target)[1])
-                roots.update({tensor: source for tensor, root in roots.items() if root == target})
+                taken[target] = (source, align(lag))
+                heirs.add(source)
                 break
+    return taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Arena:
+    """Blocks in the arena: where each root's memory is, and each call's scratch memory, by the call's number."""
+
+    blocks: tuple[Block, ...]
+    placement: Placement
+    offsets: Mapping[int, int]
+    scratch: Mapping[int, int]
+
+
+def _place_in_arena(
+    sizes: Mapping[int, int],
+    lifetimes: Mapping[int, Lifetime],
+    calls: Sequence[Call],
+    taken: Mapping[int, tuple[int, int]],
+) -> _Arena:
+    """Places chains of memory that is taken over, and scratch memory."""
+    chains, starts = _chains(lifetimes, taken)
+    blocks = [
+        Block(
+            spans=tuple(
+                Span(
+                    first=lifetimes[root][0],
+                    last=lifetimes[root][1],
+                    begin=starts[root],
+                    end=starts[root] + sizes[root],
+                )
+                for root in chain
+            )
+        )
+        for chain in chains
+    ]
+    with_scratch = [step for step, call in enumerate(calls) if call.scratch_bytes]
+    blocks += [
+        Block(spans=(Span(first=step, last=step, begin=0, end=calls[step].scratch_bytes),)) for step in with_scratch
+    ]
+    placement = place(blocks)
+    offsets = {
+        root: offset + starts[root] for chain, offset in zip(chains, placement.offsets, strict=False) for root in chain
+    }
+    scratch = dict(zip(with_scratch, placement.offsets[len(chains) :], strict=True))
+    return _Arena(blocks=tuple(blocks), placement=placement, offsets=offsets, scratch=scratch)
+
+
+def _chains(
+    lifetimes: Mapping[int, Lifetime], taken: Mapping[int, tuple[int, int]]
+) -> tuple[list[list[int]], dict[int, int]]:
+    """Roots that take over each other's memory, and where each starts from the start of its chain."""
+    starts: dict[int, int] = {}
+    chain_of: dict[int, list[int]] = {}
+    chains: list[list[int]] = []
+    for root in sorted(lifetimes, key=lambda root: (lifetimes[root], root)):
+        if root in taken:
+            source, lag = taken[root]
+            starts[root] = starts[source] - lag
+            chain_of[root] = chain_of[source]
+            chain_of[root].append(root)
+        else:
+            starts[root] = 0
+            chain_of[root] = [root]
+            chains.append(chain_of[root])
+    for chain in chains:
+        lowest = min(starts[root] for root in chain)
+        starts.update({root: starts[root] - lowest for root in chain})
+    return chains, starts

@@ -31,6 +31,6 @@ def one_call(op: Op, kernel: str, parameters: Mapping[str, Parameter], *, in_pla
         parameters=parameters,
         inputs=(Operand(tensor=op.inputs[0]),),
         output=Operand(tensor=op.outputs[0]),
-        in_place=(0,) if in_place else (),
+        in_place={0: 0} if in_place else {},
     )
     return Layer(op=op.index, calls=(call,))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from tinydeploy.engines.aot.storage import Planes
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Array:
@@ -37,18 +39,20 @@ class Operand:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Call:
-    """One call of a kernel: ``td_<kernel>(&parameters, inputs..., output)``.
+    """One call of a kernel: ``td_<kernel>(&parameters, inputs..., output)``, or with the scratch memory behind.
 
-    ``kernel`` names the C file in firmware/kernels/<instruction set>/ and, with the prefix ``td_``, its header, its
-    function and its parameter struct, whose fields ``parameters`` gives in order. ``in_place`` lists the input
-    positions whose memory the kernel may also write its output to (same address, same size).
+    ``kernel`` names the C file in firmware/kernels/<kernel set>/ and, with the prefix ``td_``, its header, its
+    function and its parameter struct, whose fields ``parameters`` gives in order. ``in_place`` has the input positions
+    whose memory the kernel may write its output to, each with a lag: the output then starts that many bytes before the
+    input, rounded up to the alignment. ``scratch_bytes`` is memory that only this call uses, aligned as tensors are.
     """
 
     kernel: str
     parameters: Mapping[str, Parameter]
     inputs: tuple[Operand, ...]
     output: Operand
-    in_place: tuple[int, ...] = ()
+    in_place: Mapping[int, int] = field(default_factory=dict)
+    scratch_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,9 +69,15 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Program:
-    """A compiled graph: one layer for each op, in the graph's order."""
+    """A compiled graph: one layer for each op of the model, in its order, also for those that passes removed.
+
+    ``storages`` has the tensors that are not dense; ``shifts`` the immediate output shifts that kernels are
+    instantiated for (``{"gemm": (8, 10)}``).
+    """
 
     layers: tuple[Layer, ...]
+    storages: Mapping[int, Planes] = field(default_factory=dict)
+    shifts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def kernels(self) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def _one_call(graph: Graph, op: Op, kernel: str, parameters: dict[str, Parameter
         parameters=parameters,
         inputs=(Operand(tensor=first.index), Operand(tensor=second.index)),
         output=Operand(tensor=output.index),
-        in_place=tuple(whole),
+        in_place=dict.fromkeys(whole, 0),
     )
     return Layer(op=op.index, calls=(call,))
 
