@@ -119,7 +119,11 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Conv2DOptions:
-    """CONV_2D."""
+    """CONV_2D.
+
+    ``explicit_padding`` says how far windows reach beyond the input: rows above, columns to the left, rows below,
+    columns to the right. Where it is not None it stands in for ``padding``. No file has it: it comes from folding a PAD.
+    """
 
     padding: Padding
     stride_h: int
@@ -127,6 +131,7 @@ class Conv2DOptions:
     dilation_h: int
     dilation_w: int
     activation: Activation
+    explicit_padding: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

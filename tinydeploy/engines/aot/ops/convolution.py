@@ -39,6 +39,25 @@ def padding_before(padding: Padding, size: int, output: int, stride: int, span: 
     return max((output - 1) * stride + span - size, 0) // 2
 
 
+def convolution_padding(graph: Graph, op: Op) -> tuple[int, int, int, int]:
+    """How far the windows of a CONV_2D or DEPTHWISE_CONV_2D reach beyond its input: top, left, bottom, right.
+
+    Never negative. What they meet there counts as the input's zero point.
+    """
+    options = cast("Conv2DOptions", op.options)
+    if options.explicit_padding is not None:
+        return options.explicit_padding
+    before, behind = [], []
+    strides, dilations = (options.stride_h, options.stride_w), (options.dilation_h, options.dilation_w)
+    sizes, kernel = tensor_at(graph, op, 0).shape[1:3], tensor_at(graph, op, 1).shape[1:3]
+    outputs = graph.output_of(op).shape[1:3]
+    for size, output, stride, taps, dilation in zip(sizes, outputs, strides, kernel, dilations, strict=True):
+        span = (taps - 1) * dilation + 1
+        before.append(padding_before(options.padding, size, output, stride, span))
+        behind.append(max((output - 1) * stride + span - size - before[-1], 0))
+    return before[0], before[1], behind[0], behind[1]
+
+
 def lower_conv_2d(graph: Graph, op: Op) -> Layer:
     """One call of ``td_conv_2d``."""
     options = cast("Conv2DOptions", op.options)
@@ -83,8 +102,7 @@ def _geometry(graph: Graph, op: Op, options: Conv2DOptions) -> dict[str, Paramet
     _, height, width, channels = source.shape
     _, output_height, output_width, output_channels = graph.output_of(op).shape
     _, kernel_height, kernel_width, _ = tensor_at(graph, op, 1).shape
-    span_height = (kernel_height - 1) * options.dilation_h + 1
-    span_width = (kernel_width - 1) * options.dilation_w + 1
+    pad_top, pad_left, _, _ = convolution_padding(graph, op)
     return {
         "input_height": height,
         "input_width": width,
@@ -98,8 +116,8 @@ def _geometry(graph: Graph, op: Op, options: Conv2DOptions) -> dict[str, Paramet
         "stride_width": options.stride_w,
         "dilation_height": options.dilation_h,
         "dilation_width": options.dilation_w,
-        "pad_top": padding_before(options.padding, height, output_height, options.stride_h, span_height),
-        "pad_left": padding_before(options.padding, width, output_width, options.stride_w, span_width),
+        "pad_top": pad_top,
+        "pad_left": pad_left,
         "input_zero_point": quantization_of(source).zero_point,
     }
 
