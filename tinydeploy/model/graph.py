@@ -122,7 +122,7 @@ class Conv2DOptions:
     """CONV_2D.
 
     ``explicit_padding`` says how far windows reach beyond the input: rows above, columns to the left, rows below,
-    columns to the right. Where it is not None it stands in for ``padding``. No file has it: it comes from folding a PAD.
+    columns to the right. Unless it is None it stands in for ``padding``. No file has it: it comes from folding a PAD.
     """
 
     padding: Padding
