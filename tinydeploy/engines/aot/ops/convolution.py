@@ -1,7 +1,6 @@
 """CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED."""
 
 import math
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -27,6 +26,10 @@ from tinydeploy.model.graph import (
 
 Int32Array = npt.NDArray[np.int32]
 Int8Array = npt.NDArray[np.int8]
+Int64Array = npt.NDArray[np.int64]
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Op kinds with weights, whose sums are requantised."""
 
 
 def padding_before(padding: Padding, size: int, output: int, stride: int, span: int) -> int:
@@ -92,8 +95,8 @@ def _sums(graph: Graph, op: Op, weights: Int8Array, activation: Activation) -> d
     """What makes the sums and what becomes of them. ``weights`` are in the kernel's order, output channels first."""
     return {
         "weights": Array(values=weights),
-        "bias": Array(values=_folded_bias(graph, op, _rows(weights))),
-        "output_stage": output_stage(_multipliers(graph, op), activation, graph.output_of(op)),
+        "bias": Array(values=folded_bias(graph, op, _rows(weights))),
+        "output_stage": output_stage(multipliers(graph, op), activation, graph.output_of(op)),
     }
 
 
@@ -122,8 +125,11 @@ def _geometry(graph: Graph, op: Op, options: Conv2DOptions) -> dict[str, Paramet
     }
 
 
-def _multipliers(graph: Graph, op: Op) -> Sequence[Multiplier]:
-    """PopulateConvolutionQuantizationParams (kernel_util.cc): the factors in double precision."""
+def multipliers(graph: Graph, op: Op) -> list[Multiplier]:
+    """The factors from accumulators to outputs, one or one for each output channel.
+
+    PopulateConvolutionQuantizationParams (kernel_util.cc): in double precision.
+    """
     source, weights, output = tensor_at(graph, op, 0), tensor_at(graph, op, 1), graph.output_of(op)
     return [
         quantize_multiplier(quantization_of(source).scale * scale / quantization_of(output).scale)
@@ -131,7 +137,7 @@ def _multipliers(graph: Graph, op: Op) -> Sequence[Multiplier]:
     ]
 
 
-def _folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
+def folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
     """The bias minus what the input's zero point contributes: ``bias - zero_point * sum(weights)`` per channel.
 
     With it, ``sum(weights * (input - zero_point)) + bias`` needs no subtraction in the inner loop.
@@ -139,20 +145,38 @@ def _folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int32Array:
     return _wide_folded_bias(graph, op, rows).astype(np.int32)
 
 
-def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> npt.NDArray[np.int64]:
+def _wide_folded_bias(graph: Graph, op: Op, rows: Int8Array) -> Int64Array:
     bias = graph.input_of(op, 2)
     start = np.zeros(len(rows), np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
     zero_point = quantization_of(tensor_at(graph, op, 0)).zero_point
-    folded: npt.NDArray[np.int64] = start.reshape(-1) - zero_point * rows.sum(axis=1, dtype=np.int64)
+    folded: Int64Array = start.reshape(-1) - zero_point * rows.sum(axis=1, dtype=np.int64)
     return folded
+
+
+def weight_rows(graph: Graph, op: Op) -> Int8Array:
+    """The weights as [output channels, taps], taps in the order height, width, input channels."""
+    weights = _int8(tensor_at(graph, op, 1))
+    return _rows(weights[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else weights)
+
+
+def accumulator_ranges(graph: Graph, op: Op) -> tuple[Int64Array, Int64Array]:
+    """The lowest and the highest accumulator of each output channel, bias included, over all inputs."""
+    rows = weight_rows(graph, op).astype(np.int64)
+    start = _wide_folded_bias(graph, op, weight_rows(graph, op))
+    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+    return start - 128 * positive + 127 * negative, start + 127 * positive - 128 * negative
+
+
+def activation_of(op: Op) -> Activation:
+    """The activation that is fused into an op with weights."""
+    return cast("Conv2DOptions | FullyConnectedOptions", op.options).activation
 
 
 def _accumulators_fit(graph: Graph, op: Op) -> bool:
     """Whether no input can bring an accumulator out of int32, however it is summed up, and while it is scaled."""
-    weights = _int8(tensor_at(graph, op, 1))
-    rows = _rows(weights[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else weights)
+    rows = weight_rows(graph, op)
     reach = np.abs(_wide_folded_bias(graph, op, rows)) + 128 * np.abs(rows.astype(np.int64)).sum(axis=1)
-    left_shifts = np.array([max(factor.shift, 0) for factor in _multipliers(graph, op)])
+    left_shifts = np.array([max(factor.shift, 0) for factor in multipliers(graph, op)])
     limit = INT32_MAX - 256  # the output's zero point is added at the end
     return bool(np.all(left_shifts < 31) and np.all(reach <= limit >> left_shifts))
 

@@ -1,0 +1,10 @@
+"""The ways of the dsp kernel set, beside the reference kernels: what cores with Arm's DSP instructions do fast."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tinydeploy.engines.aot.candidate import Candidate
+from tinydeploy.engines.aot.dsp.context import Context
+from tinydeploy.model.graph import Op
+
+CANDIDATES: Mapping[str, tuple[Callable[[Context, Op], Iterable[Candidate]], ...]] = {}
+"""What proposes ways to compute an op, by the op's kind; each may propose none."""
