@@ -11,6 +11,9 @@ from tinydeploy.model.graph import Graph
 Kernels = Literal["reference", "optimized"]
 """The engine's plain kernels, or those made for the board's core."""
 
+Objective = Literal["speed", "size", "ram"]
+"""What an engine that compiles gives up the rest for. Without one: speed, with constants of the weights' own size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectLibrary:
@@ -108,6 +111,7 @@ class EnginePlan:
 class EngineSettings:
     """What the user decides about an engine; None leaves it to the board's file and the engine.
 
+    ``optimize`` is for the engine that compiles.
     ``tflm_library`` is a PlatformIO library that replaces the board's TensorFlow Lite Micro. ``arena_bytes`` reserves
     an arena of that size, whatever the plan says. With ``probe_arena`` the firmware looks for the smallest arena that
     works, in all the RAM there is. ``measured`` finds what was measured before: by board, library (its identity) and
@@ -115,6 +119,7 @@ class EngineSettings:
     """
 
     kernels: Kernels | None = None
+    optimize: Objective | None = None
     tflm_library: str | None = None
     arena_bytes: int | None = None
     probe_arena: bool = False

@@ -2,13 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from tinydeploy.engines.aot.program import Layer
 from tinydeploy.engines.aot.storage import Planes
-
-Objective = Literal["speed", "size", "ram"]
-"""What ``--optimize`` asks for. Without it: speed, with constants of the size of the int8 weights."""
 
 
 @dataclass(frozen=True, kw_only=True)

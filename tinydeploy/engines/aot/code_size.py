@@ -6,6 +6,7 @@ measures them anew.
 
 from collections.abc import Mapping
 
+from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files
 from tinydeploy.engines.aot.program import Parameter, Program
 
 FIRMWARE_CODE_BYTES = 5_600
@@ -14,34 +15,34 @@ FIRMWARE_CODE_BYTES = 5_600
 CALL_CODE_BYTES = 24
 """To call a kernel and to say that its layer is done, at -Os."""
 
-KERNEL_CODE_BYTES = {
-    "add": 584,
-    "average_pool_2d": 464,
-    "conv_2d": 1_396,
-    "copy": 16,
-    "depthwise_conv_2d": 1_004,
-    "dequantize": 96,
-    "fill": 20,
-    "fully_connected": 412,
-    "lookup": 40,
-    "max_pool_2d": 440,
-    "mean": 368,
-    "mul": 428,
-    "quantize": 228,
-    "quantize_float": 276,
-    "resize_nearest_neighbor": 104,
-    "softmax": 744,
-    "strided_copy": 232,
+KERNEL_CODE_BYTES: Mapping[str, int] = {
+    "reference/add.c": 584,
+    "reference/average_pool_2d.c": 464,
+    "reference/conv_2d.c": 1_396,
+    "reference/copy.c": 16,
+    "reference/depthwise_conv_2d.c": 1_004,
+    "reference/dequantize.c": 96,
+    "reference/fill.c": 20,
+    "reference/fully_connected.c": 412,
+    "reference/lookup.c": 40,
+    "reference/max_pool_2d.c": 440,
+    "reference/mean.c": 368,
+    "reference/mul.c": 428,
+    "reference/quantize.c": 228,
+    "reference/quantize_float.c": 276,
+    "reference/resize_nearest_neighbor.c": 104,
+    "reference/softmax.c": 744,
+    "reference/strided_copy.c": 232,
 }
-"""Each kernel of firmware/kernels/reference, at -O2."""
+"""Each file of firmware/kernels, at -O2; one that is instantiated for output shifts with one instance."""
 
 
-def code_bytes(program: Program) -> int:
+def code_bytes(program: Program, kernels: KernelSet) -> int:
     """What a firmware with this program has in flash beside the model's constant arrays, in bytes."""
-    kernels = sum(KERNEL_CODE_BYTES[kernel] for kernel in program.kernels)
+    files = sum(KERNEL_CODE_BYTES.get(file, 1_000) for file in kernel_files(kernels, program.kernels))
     calls = [call for layer in program.layers for call in layer.calls]
     parameters = sum(4 * _numbers(call.parameters) for call in calls)
-    return FIRMWARE_CODE_BYTES + kernels + parameters + CALL_CODE_BYTES * len(calls)
+    return FIRMWARE_CODE_BYTES + files + parameters + CALL_CODE_BYTES * len(calls)
 
 
 def _numbers(parameters: Mapping[str, Parameter]) -> int:

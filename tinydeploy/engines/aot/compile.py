@@ -1,7 +1,17 @@
 """Graph → Program: every op of the graph becomes kernel calls, or the model is refused with all the reasons."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinydeploy.engines.aot.candidate import Candidate
+from tinydeploy.engines.aot.choose import Choice, Price, choose
+from tinydeploy.engines.aot.dsp import CANDIDATES
+from tinydeploy.engines.aot.dsp.context import look_at
+from tinydeploy.engines.aot.kernel_sets import KernelSet
 from tinydeploy.engines.aot.ops import OPERATORS
+from tinydeploy.engines.aot.plain import plain_way
 from tinydeploy.engines.aot.program import Call, Layer, Operand, Program
+from tinydeploy.engines.interface import Objective
 from tinydeploy.engines.refusal import Unsupported, unsupported_ends
 from tinydeploy.errors import ModelError
 from tinydeploy.model.graph import Graph, Op
@@ -26,8 +36,8 @@ def _reason_against(graph: Graph, op: Op) -> str:
     return "" if broken is None else f"supported only where {broken.sentence}"
 
 
-def compile_graph(graph: Graph) -> Program:
-    """The kernel calls of one inference.
+def require_support(graph: Graph) -> None:
+    """Nothing where the engine can compile the graph.
 
     Raises:
         ModelError: Something is not supported; all of it is listed with its place and the reason.
@@ -40,8 +50,62 @@ def compile_graph(graph: Graph) -> Program:
             where={"reasons": "\n".join(map(str, refused))},
             hint="change these in the model, or take --engine tflm; docs/supported-ops.md lists what each supports",
         )
-    layers = tuple(OPERATORS[op.kind].lower(graph, op) for op in graph.ops)
-    return Program(layers=_copy_where_outputs_cannot_alias(graph, layers))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compiled:
+    """A graph after the exact passes, what was chosen for each of its ops, and the program that this makes.
+
+    Ops keep the numbers that they have in the model; the program has a layer for each op of the model.
+    """
+
+    graph: Graph
+    choices: tuple[Choice, ...]
+    program: Program
+
+
+def compile_graph(graph: Graph, kernels: KernelSet = "reference", objective: Objective | None = None) -> Compiled:
+    """The kernel calls of one inference.
+
+    Raises:
+        ModelError: Something is not supported; all of it is listed with its place and the reason.
+    """
+    reduced = graph
+    require_support(reduced)
+    choices = choose(reduced, _candidates(reduced, kernels, objective), _price(objective))
+    return Compiled(graph=reduced, choices=choices, program=_program(graph, reduced, choices))
+
+
+def _candidates(graph: Graph, kernels: KernelSet, objective: Objective | None) -> list[list[Candidate]]:
+    """The ways in which each op can be computed, in the graph's order."""
+    ways = [[plain_way(graph, op, kernels)] for op in graph.ops]
+    if kernels == "dsp":
+        context = look_at(graph)
+        for op, found in zip(graph.ops, ways, strict=True):
+            found += [way for propose in CANDIDATES.get(op.kind, ()) for way in propose(context, op)]
+    return [[way for way in found if objective == "speed" or not way.large] for found in ways]
+
+
+def _price(objective: Objective | None) -> Price:
+    """What candidates are compared by: what is asked for first, then the rest."""
+    if objective == "size":
+        return lambda way: (way.cost.constant_bytes, way.cost.instructions, way.cost.scratch_bytes)
+    return lambda way: (way.cost.instructions, way.cost.constant_bytes, way.cost.scratch_bytes)
+
+
+def _program(graph: Graph, reduced: Graph, choices: Sequence[Choice]) -> Program:
+    """The chosen ways' calls; ops that the passes have removed are layers without any."""
+    lowered = {choice.op: choice.chosen.lower() for choice in choices}
+    layers = tuple(lowered.get(op.index, Layer(op=op.index, calls=())) for op in graph.ops)
+    shifts: dict[str, set[int]] = {}
+    for choice in choices:
+        for kernel, shift in choice.chosen.shifts.items():
+            shifts.setdefault(kernel, set()).add(shift)
+    return Program(
+        layers=_copy_where_outputs_cannot_alias(reduced, layers),
+        storages={index: planes for choice in choices for index, planes in choice.chosen.writes.items()},
+        shifts={kernel: tuple(sorted(values)) for kernel, values in sorted(shifts.items())},
+    )
 
 
 def _copy_where_outputs_cannot_alias(graph: Graph, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:

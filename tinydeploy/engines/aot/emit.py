@@ -6,11 +6,15 @@ cut down to harmless characters.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
+from tinydeploy.engines.aot.compile import Compiled
+from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_header
 from tinydeploy.engines.aot.layout import Layout, Memory
+from tinydeploy.engines.aot.plain import PLAIN
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter, Program, arrays_of
 from tinydeploy.engines.c_source import byte_lines, float_literal, lines_of, tensor_tables
 from tinydeploy.model.graph import Graph, Tensor
@@ -22,21 +26,25 @@ _SHARED_BYTES = 32
 """Arrays of at least this size that calls have in common stand in flash once; smaller ones stay with each call."""
 
 
-def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
-    """The C source that defines ``td_model`` for the program."""
-    functions = _function_names(graph, program)
+def emit_model(model: Graph, compiled: Compiled, layout: Layout, kernels: KernelSet) -> dict[PurePosixPath, bytes]:
+    """The generated files by their places in the project: the C source that defines ``td_model``, and its headers.
+
+    ``model`` is the graph as it was before the exact passes.
+    """
+    graph, program = compiled.graph, compiled.program
+    functions = _function_names(model, program)
     shared = _shared_names(program)
-    return render(
+    source = render(
         "aot/model.c.j2",
-        title=f"{len(graph.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
-        sha256=graph.sha256,
-        sha256_bytes=byte_lines(bytes.fromhex(graph.sha256)),
+        title=f"{len(model.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
+        sha256=model.sha256,
+        sha256_bytes=byte_lines(bytes.fromhex(model.sha256)),
         summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(graph, program):,} bytes.",
-        kernels=program.kernels,
+        headers=sorted({kernel_header(kernels, kernel) for kernel in program.kernels}),
         arena_bytes=layout.arena_bytes,
         constants=_file_scope_arrays(graph, program, shared),
-        calls=[_function(graph, layer, call, functions[id(call)], shared) for layer, call in _calls(program)],
-        steps=[_step(graph, layer, layout, functions) for layer in program.layers],
+        calls=[_function(compiled, layer, call, functions[id(call)], shared) for layer, call in _calls(program)],
+        steps=_steps(model, program, layout, functions),
         reads_inputs=_reads_inputs(program, layout),
         layers=len(program.layers),
         sides=list(
@@ -47,6 +55,10 @@ def emit_model(graph: Graph, program: Program, layout: Layout) -> bytes:
             )
         ),
     )
+    files = {PurePosixPath("src/model.c"): source}
+    if program.shifts:
+        files[PurePosixPath("include/td_shifts.h")] = render("aot/td_shifts.h.j2", shifts=program.shifts)
+    return files
 
 
 def constant_bytes(graph: Graph, program: Program) -> int:
@@ -107,40 +119,54 @@ def _function_names(graph: Graph, program: Program) -> dict[int, str]:
     return names
 
 
-def _function(graph: Graph, layer: Layer, call: Call, name: str, shared: Mapping[bytes, str]) -> dict[str, object]:
+def _function(
+    compiled: Compiled, layer: Layer, call: Call, name: str, shared: Mapping[bytes, str]
+) -> dict[str, object]:
     arrays = arrays_of(call.parameters)
     names = {array_name: shared.get(_key(array), array_name) for array_name, array in arrays}
     inputs = ["input"] if len(call.inputs) == 1 else [f"input_{i}" for i in range(len(call.inputs))]
+    results = ["output", "scratch"] if call.scratch_bytes else ["output"]
     return {
-        "comment": _layer_comment(graph, layer),
+        "comment": _layer_comment(compiled, layer),
         "function": name,
-        "signature": ", ".join([*(f"const int8_t *{i}" for i in inputs), "int8_t *output"]),
+        "signature": ", ".join([*(f"const int8_t *{i}" for i in inputs), *(f"int8_t *{o}" for o in results)]),
         "kernel": call.kernel,
         "arrays": [_array(array_name, array.values) for array_name, array in arrays if names[array_name] == array_name],
         "fields": "\n".join(_fields(call.parameters, names)),
-        "arguments": ", ".join([f"&{call.kernel}", *inputs, "output"]),
+        "arguments": ", ".join([f"&{call.kernel}", *inputs, *results]),
     }
 
 
-def _layer_comment(graph: Graph, layer: Layer) -> str:
-    op = graph.ops[layer.op]
+def _layer_comment(compiled: Compiled, layer: Layer) -> str:
+    graph = compiled.graph
+    choice = next(choice for choice in compiled.choices if choice.op == layer.op)
+    op = next(op for op in graph.ops if op.index == layer.op)
     macs = op_macs(graph, op)
     shapes = " + ".join(
         shape_text(graph.tensors[i].shape) for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant
     )
     outputs = " + ".join(shape_text(graph.tensors[i].shape) for i in op.outputs)
-    return f"Layer {layer.op}: {op.kind}, {shapes or 'constant'} -> {outputs}" + (
-        f", {macs:,} multiply-accumulates" if macs else ""
-    )
+    facts = [f"{op.kind}, {shapes or 'constant'} -> {outputs}"]
+    facts += [f"{macs:,} multiply-accumulates"] if macs else []
+    facts += [choice.chosen.name] if choice.chosen.name != PLAIN else []
+    return f"Layer {layer.op}: {', '.join(facts)}"
 
 
-def _step(graph: Graph, layer: Layer, layout: Layout, functions: Mapping[int, str]) -> dict[str, object]:
-    lines = [
-        f"{functions[id(call)]}({', '.join(_address(o, layout) for o in (*call.inputs, call.output))});"
-        for call in layer.calls
-    ]
-    nothing = f"/* Layer {layer.op}: {graph.ops[layer.op].kind} only renames its input. */"
-    return {"layer": layer.op, "lines": lines or [nothing]}
+def _steps(model: Graph, program: Program, layout: Layout, functions: Mapping[int, str]) -> list[dict[str, object]]:
+    """The lines of each layer in the function that runs them all."""
+    numbers = {id(call): number for number, (_, call) in enumerate(_calls(program))}
+    steps: list[dict[str, object]] = []
+    for layer in program.layers:
+        lines = []
+        for call in layer.calls:
+            arguments = [_address(operand, layout) for operand in (*call.inputs, call.output)]
+            if call.scratch_bytes:
+                arguments.append(_in_arena(layout.scratch[numbers[id(call)]]))
+            lines.append(f"{functions[id(call)]}({', '.join(arguments)});")
+        kind = model.ops[layer.op].kind
+        nothing = "only renames its input" if layer.aliases else "is not needed: other layers do its part"
+        steps.append({"layer": layer.op, "lines": lines or [f"/* Layer {layer.op}: {kind} {nothing}. */"]})
+    return steps
 
 
 def _address(operand: Operand, layout: Layout) -> str:
@@ -151,7 +177,14 @@ def _address(operand: Operand, layout: Layout) -> str:
         Memory.ARENA: "arena",
         Memory.FLASH: f"tensor_{operand.tensor}",
     }[place.memory]
-    offset = place.offset + operand.byte_offset
+    return _plus(base, place.offset + operand.byte_offset)
+
+
+def _in_arena(offset: int) -> str:
+    return _plus("arena", offset)
+
+
+def _plus(base: str, offset: int) -> str:
     return f"{base} + {offset}" if offset else base
 
 
