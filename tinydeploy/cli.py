@@ -175,6 +175,9 @@ def boards(_terminal: "Terminal") -> Outcome:
 @ENGINE
 @BUFFERS
 @with_settings
+@click.option(
+    "--plan", "with_ways", is_flag=True, help="Show how each layer is computed, and what else it could have cost (aot)."
+)
 def inspect(
     _terminal: "Terminal",
     *,
@@ -183,13 +186,14 @@ def inspect(
     engine: str | None,
     buffers: int,
     settings: "EngineSettings",
+    with_ways: bool,
 ) -> Outcome:
     """Show a model's layers, its memory peak, and where it fits."""
     from tinydeploy import pipeline
     from tinydeploy.report.plan import inspection_json, inspection_text
 
     plans = pipeline.inspect(model, board_ids, engine=engine, buffers=buffers, settings=settings)
-    return Outcome(text=inspection_text(plans), json=inspection_json(model, plans))
+    return Outcome(text=inspection_text(plans, with_ways=with_ways), json=inspection_json(model, plans))
 
 
 @verb

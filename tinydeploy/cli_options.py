@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tinydeploy.deployment import Target
-    from tinydeploy.engines.interface import EngineSettings, Kernels
+    from tinydeploy.engines.interface import EngineSettings, Kernels, Objective
     from tinydeploy.report.values import Json
 
 
@@ -55,6 +55,11 @@ KERNELS = click.option(
     "--kernels",
     type=click.Choice(["reference", "optimized"]),
     help="The engine's plain kernels, or those made for the core (CMSIS-NN, ESP-NN). Default: the best there are.",
+)
+OPTIMIZE = click.option(
+    "--optimize",
+    type=click.Choice(["speed", "size", "ram"]),
+    help="What the aot engine gives up the rest for. Default: speed, with constants of the weights' own size.",
 )
 TFLM_LIBRARY = click.option(
     "--tflm-lib",
@@ -258,6 +263,7 @@ def with_settings(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Gives a verb the options about an engine, as ``settings``."""
 
     @KERNELS
+    @OPTIMIZE
     @TFLM_LIBRARY
     @ARENA
     @PROBE
@@ -265,6 +271,7 @@ def with_settings(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     def command(
         *args: Any,  # noqa: ANN401 - click's
         kernels: "Kernels | None",
+        optimize: "Objective | None",
         tflm_library: str | None,
         arena_bytes: int | None,
         probe_arena: bool,
@@ -273,7 +280,11 @@ def with_settings(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         from tinydeploy.engines.interface import EngineSettings
 
         settings = EngineSettings(
-            kernels=kernels, tflm_library=tflm_library, arena_bytes=arena_bytes, probe_arena=probe_arena
+            kernels=kernels,
+            optimize=optimize,
+            tflm_library=tflm_library,
+            arena_bytes=arena_bytes,
+            probe_arena=probe_arena,
         )
         return function(*args, settings=settings, **options)
 

@@ -113,8 +113,10 @@ def _peak_facts(plan: Plan) -> dict[str, str]:
     peak = plan.engine.peak
     if peak is None:
         return {}
-    tensors = (plan.graph.tensors[index] for index in peak.tensors)
-    held = (f"{tensor.nbytes:>9,} B {tensor_label(tensor)}" for tensor in tensors)
+    held = (
+        f"{nbytes:>9,} B {tensor_label(plan.graph.tensors[index])}"
+        for index, nbytes in zip(peak.tensors, peak.nbytes, strict=True)
+    )
     op = plan.graph.ops[peak.op]
     return {"peak": "\n".join((f"op {op.index} {printable(op.kind)}, when the arena holds", *held))}
 

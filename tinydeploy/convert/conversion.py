@@ -5,7 +5,7 @@ source → FloatModel → quantised .tflite → Graph (audited) → Quality
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -175,12 +175,7 @@ def require_target(conversion: Conversion, settings: QuantizationSettings) -> No
 
 def _to_float(source: Path, watch: Watch) -> FloatModel:
     model = to_float(source, on_line=watch.line, on_step=watch.step)
-    return FloatModel(
-        data=normalized(model.data, source.name),
-        source=model.source,
-        permutations=model.permutations,
-        agreement_db=model.agreement_db,
-    )
+    return replace(model, data=normalized(model.data, source.name))
 
 
 def _integer_already(data: bytes, precision: Precision, name: str) -> Conversion:

@@ -14,6 +14,7 @@ from tinydeploy.model.formats import check_identifier
 from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.raw import RawModel, decode
 from tinydeploy.model.reader import parse_model
+from tinydeploy.model.reals import reals
 from tinydeploy.model.text import printable, shape_text
 from tinydeploy.samples.choice import evenly
 from tinydeploy.samples.classes import is_index, named_classes
@@ -211,7 +212,7 @@ def _output(sums: Sums, place: int, tensor: Tensor, real: Array, got: Array) -> 
 
 
 def _closeness(tensor: Tensor, real: Array, got: Array) -> Closeness:
-    x, y = real.ravel().astype(np.float64), _reals(tensor, got)
+    x, y = real.ravel().astype(np.float64), reals(got.ravel(), tensor.quantization)
     if not np.isfinite(x).all():
         hint = "check the range of the samples, and the float model with them"
         raise ModelError(f"the float model's output {printable(tensor.name)} has a NaN or an infinity", hint=hint)
@@ -222,13 +223,6 @@ def _closeness(tensor: Tensor, real: Array, got: Array) -> Closeness:
         cosine=cosine(dot, signal, energy),
         max_abs_error=float(np.abs(error).max(initial=0.0)),
     )
-
-
-def _reals(tensor: Tensor, values: Array) -> Floats:
-    flat = values.ravel().astype(np.float64)
-    if tensor.quantization is None:
-        return flat
-    return (flat - tensor.quantization.zero_point) * tensor.quantization.scale
 
 
 def _classes(

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from tinydeploy.convert.flatbuffer import Model, constant, make_float, pack, unpack
 from tinydeploy.convert.quality_pairs import Pair
-from tinydeploy.model.graph import DType, Graph, Op, Tensor
+from tinydeploy.model.graph import DType, Graph, Op
+from tinydeploy.model.reals import reals
 
 
 def with_rounded_weights(float_model: bytes, graph: Graph, pairs: Sequence[Pair]) -> bytes:
@@ -36,25 +37,11 @@ def _rounded(
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """The constants of a float op, by tensor, that are other ones in the integer op."""
     for index, here in zip(inputs, op.inputs, strict=False):
-        if min(index, here) < 0 or not _is_weights(graph.tensors[here]):
+        if min(index, here) < 0:
+            continue
+        tensor = graph.tensors[here]
+        if tensor.data is None or tensor.dtype not in {DType.INT8, DType.UINT8} or tensor.quantization is None:
             continue
         there = constant(model, int(index))
-        if there is not None and there.dtype == np.float32 and there.shape == graph.tensors[here].shape:
-            yield int(index), _reals(graph.tensors[here])
-
-
-def _is_weights(tensor: Tensor) -> bool:
-    return tensor.is_constant and tensor.dtype in {DType.INT8, DType.UINT8} and tensor.quantization is not None
-
-
-def _reals(tensor: Tensor) -> npt.NDArray[np.float32]:
-    """What the integers of a constant stand for, with a scale for all or one for each index of an axis."""
-    assert tensor.data is not None
-    assert tensor.quantization is not None
-    along = [1] * len(tensor.shape)
-    if tensor.quantization.per_channel:
-        along[tensor.quantization.axis] = -1
-    scales = np.array(tensor.quantization.scales).reshape(along)
-    zero_points = np.array(tensor.quantization.zero_points).reshape(along)
-    reals: npt.NDArray[np.float64] = (tensor.data.astype(np.float64) - zero_points) * scales
-    return reals.astype(np.float32)
+        if there is not None and there.dtype == np.float32 and there.shape == tensor.shape:
+            yield int(index), reals(tensor.data, tensor.quantization).astype(np.float32)

@@ -56,10 +56,14 @@ class ModelCode:
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """The op at which the arena is fullest, and the tensors that are in it then, by their index in the graph."""
+    """The op at which the arena is fullest, and the tensors that are in it then, by their index in the graph.
+
+    ``nbytes`` is what each of them takes, which is not always what its elements take.
+    """
 
     op: int
     tensors: tuple[int, ...]
+    nbytes: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,20 @@ class ArenaSizes:
 
     used_bytes: int
     needed_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way in which an engine can compute an op: what it would cost, estimated, and whether it was chosen.
+
+    Instructions of one inference, bytes of constants in flash, bytes of working memory.
+    """
+
+    name: str
+    instructions: int
+    constant_bytes: int
+    scratch_bytes: int
+    is_chosen: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +100,9 @@ class EnginePlan:
     share of the flash, of which ``layer_constant_bytes`` is each op's. ``code_bytes`` estimates the firmware's code
     with the kernels used, ``state_bytes`` the engine's own variables beside the arena. ``library`` names the
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
-    its `ProjectLibrary.identity`. ``generate`` makes the code; it is pure.
+    its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
+    is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
+    inference really executes. ``generate`` makes the code; it is pure.
     """
 
     engine: str
@@ -102,7 +122,9 @@ class EnginePlan:
     layer_arena_bytes: tuple[int, ...]
     code_bytes: int
     state_bytes: int
+    macs: int
     generate: Callable[[], ModelCode]
+    ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None
     arena_measured: ArenaSizes | None = None
 

@@ -204,6 +204,7 @@ def _engine_options(target: Target) -> Iterator[str]:
     for option, value in (
         ("--engine", target.engine),
         ("--kernels", settings.kernels),
+        ("--optimize", settings.optimize),
         ("--tflm-lib", settings.tflm_library),
         ("--arena-bytes", settings.arena_bytes),
     ):

@@ -8,7 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinydeploy.engines.interface import Way
 from tinydeploy.errors import visible
+from tinydeploy.model.graph import Op
 from tinydeploy.model.macs import graph_macs, op_macs
 from tinydeploy.model.text import printable, shape_text, tensor_label
 from tinydeploy.plan import Budget, Plan
@@ -19,12 +21,11 @@ def plan_text(plan: Plan) -> Text:
     """The plan in a few lines: what it takes of the board and what is left."""
     verdict = ("fits", "green") if plan.fits else ("does not fit", "red")
     engine = plan.engine
-    kernels = f", {engine.kernels} kernels" if _is_interpreted(plan) else ""
     text = Text.assemble(
         (printable(plan.graph.name), "bold"),
         " on ",
         (plan.board.id, "bold"),
-        f" ({engine.engine} engine{kernels}): ",
+        f" ({engine.engine} engine, {engine.kernels} kernels): ",
         verdict,
     )
     rows = {"library": visible(engine.library or "none yet")} if _is_interpreted(plan) else {}
@@ -38,13 +39,18 @@ def plan_text(plan: Plan) -> Text:
     return text
 
 
-def inspection_text(plans: Sequence[Plan]) -> RenderableType:
-    """The model's layers, laid out as in the first plan, and how it fits on each board. All plans are of one model."""
+def inspection_text(plans: Sequence[Plan], *, with_ways: bool = False) -> RenderableType:
+    """The model's layers, laid out as in the first plan, and how it fits on each board. All plans are of one model.
+
+    ``with_ways`` adds how each layer is computed in the first plan, and what the other ways would have cost.
+    """
     first = plans[0]
+    ways: list[RenderableType] = ["", _ways_title(first), _ways_table(first)] if with_ways else []
     return Group(
         *_tensor_lines(first),
         "",
         _layers_table(first),
+        *ways,
         "",
         *_summary(first),
         "",
@@ -129,9 +135,52 @@ def _layers_json(plan: Plan) -> list[Json]:
             "macs": op_macs(plan.graph, op),
             "constant_bytes": plan.engine.layer_constant_bytes[op.index],
             "arena_bytes": plan.engine.layer_arena_bytes[op.index],
+            "ways": [_way_json(way) for way in _ways_of(plan, op)],
         }
         for op in plan.graph.ops
     ]
+
+
+def _ways_of(plan: Plan, op: Op) -> tuple[Way, ...]:
+    """Between which the engine chose for an op, the chosen one first."""
+    ways = plan.engine.ways[op.index] if plan.engine.ways else ()
+    return tuple(sorted(ways, key=lambda way: (not way.is_chosen, way.instructions)))
+
+
+def _way_json(way: Way) -> dict[str, Json]:
+    return {
+        "name": way.name,
+        "chosen": way.is_chosen,
+        "instructions": way.instructions,
+        "constant_bytes": way.constant_bytes,
+        "scratch_bytes": way.scratch_bytes,
+    }
+
+
+def _ways_title(plan: Plan) -> str:
+    if not plan.engine.ways:
+        return f"The {plan.engine.engine} engine has one way for each layer: its library's kernels."
+    return f"How each layer is computed on {plan.board.id}; below it, what else there was. Instructions are estimated."
+
+
+def _ways_table(plan: Plan) -> Table:
+    """A row for each way: the chosen one of a layer first, the others below it in grey."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer")
+    table.add_column("way")
+    for heading in ("instructions", "constants B", "scratch B"):
+        table.add_column(heading, justify="right")
+    for op in plan.graph.ops if plan.engine.ways else ():
+        label = f"{op.index:>3} {printable(op.kind)}"
+        ways = _ways_of(plan, op)
+        if not ways:
+            table.add_row(label, "not computed: other layers do its part")
+        for way in ways:
+            figures = (f"{figure:,}" for figure in (way.instructions, way.constant_bytes, way.scratch_bytes))
+            table.add_row(
+                label if way.is_chosen else "", way.name, *figures, style="" if way.is_chosen else "bright_black"
+            )
+    return table
 
 
 def _layers_table(plan: Plan) -> Table:
@@ -159,35 +208,34 @@ def _summary(plan: Plan) -> list[str]:
     engine = plan.engine
     constants = f"{graph_macs(plan.graph):,} multiply-accumulates, {engine.constant_bytes:,} B of constants in flash"
     bound = f"lower bound {engine.lower_bound_bytes:,} B, scratch {engine.scratch_bytes:,} B"
-    on_board = f" on {plan.board.id}" if _is_interpreted(plan) else ""
-    return [constants, f"arena {engine.arena_bytes:,} B{on_board} ({bound}){_peak(plan)}", *_peak_lines(plan)]
+    return [constants, f"arena {engine.arena_bytes:,} B on {plan.board.id} ({bound}){_peak(plan)}", *_peak_lines(plan)]
 
 
 def _peak_lines(plan: Plan) -> list[str]:
-    if plan.engine.peak is None:
+    peak = plan.engine.peak
+    if peak is None:
         return []
-    tensors = (plan.graph.tensors[index] for index in plan.engine.peak.tensors)
-    return [f"  {tensor.nbytes:>9,} B  {tensor_label(tensor)}" for tensor in tensors]
+    held = zip(peak.tensors, peak.nbytes, strict=True)
+    return [f"  {nbytes:>9,} B  {tensor_label(plan.graph.tensors[index])}" for index, nbytes in held]
 
 
 def _boards_table(plans: Sequence[Plan]) -> Table:
-    """A row for each board; where a library is used, also what runs the model there, and in how large an arena."""
-    is_library = any(map(_is_interpreted, plans))
+    """A row for each board: what runs the model there, in how large an arena, and what it takes in all."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("board")
-    if is_library:
-        table.add_column("engine")
-    for heading in (*(["arena B"] if is_library else []), "RAM B", "free", "flash B", "free"):
+    table.add_column("engine")
+    for heading in ("arena B", "RAM B", "free", "flash B", "free"):
         table.add_column(heading, justify="right")
     table.add_column("")
     for plan in plans:
-        engine = f"{plan.engine.engine}, {plan.engine.kernels}" if _is_interpreted(plan) else plan.engine.engine
+        engine = f"{plan.engine.engine}, {plan.engine.kernels}"
         arena = f"{'~' if plan.engine.arena_estimated else ''}{plan.engine.arena_reserved_bytes:,}"
         figures = (plan.ram.used_bytes, plan.ram.free_bytes, plan.flash.used_bytes, plan.flash.free_bytes)
         verdict = Text("fits", "green") if plan.fits else Text("does not fit", "red")
         table.add_row(
             plan.board.id,
-            *([engine, arena] if is_library else []),
+            engine,
+            arena,
             *(f"{figure:,}" for figure in figures),
             verdict,
         )

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.model.graph import DType, Quantization, Tensor
+from tinydeploy.model.reals import reals
 
 Array = npt.NDArray[np.generic]
 
@@ -42,5 +43,4 @@ def named_classes(values: Array, quantization: Quantization | None) -> npt.NDArr
         return (single.astype(np.float64) >= _HALFWAY).astype(np.int64)
     if quantization is None:
         return single.astype(np.int64)
-    reals = (single.astype(np.float64) - quantization.zero_point) * quantization.scale
-    return (reals >= _HALFWAY).astype(np.int64)
+    return (reals(single, quantization) >= _HALFWAY).astype(np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.model.graph import Graph, Tensor
+from tinydeploy.model.reals import reals
 from tinydeploy.model.text import printable
 from tinydeploy.samples.samples import Array, Samples
 
@@ -48,10 +49,10 @@ def blocks(values: Array) -> Iterator[Array]:
 
 def _range(values: Array, tensor: Tensor) -> InputRange:
     low, high, total = np.inf, -np.inf, 0.0
-    for block in (_reals(part, tensor) for part in blocks(values)):
+    for block in (reals(part, tensor.quantization) for part in blocks(values)):
         low, high, total = min(low, block.min()), max(high, block.max()), total + block.sum()
     mean = total / values.size
-    squares = sum(float(np.square(_reals(part, tensor) - mean).sum()) for part in blocks(values))
+    squares = sum(float(np.square(reals(part, tensor.quantization) - mean).sum()) for part in blocks(values))
     return InputRange(
         name=printable(tensor.name),
         shape=tensor.shape,
@@ -61,10 +62,3 @@ def _range(values: Array, tensor: Tensor) -> InputRange:
         std=float(np.sqrt(squares / values.size)),
         count=len(values),
     )
-
-
-def _reals(values: Array, tensor: Tensor) -> npt.NDArray[np.float64]:
-    numbers = values.astype(np.float64)
-    if tensor.quantization is None:
-        return numbers
-    return (numbers - tensor.quantization.zero_point) * tensor.quantization.scale

@@ -73,14 +73,17 @@ static int32_t *expand_four(int32_t *to, uint32_t four)
 /* The row's values as the sums need them; returns the end. */
 static int32_t *expand(int32_t *to, const int8_t *row, int32_t depth)
 {
-    for (; depth >= 4; depth -= 4, row += 4) {
+    for (const int8_t *const end = row + (depth & ~3); row < end; row += 4) {
         to = expand_four(to, td_load4(row));
     }
+    if ((depth & 3) == 0) {
+        return to;
+    }
     uint32_t rest = 0;
-    for (int32_t i = 0; i < depth; i++) {
+    for (int32_t i = 0; i < (depth & 3); i++) {
         rest |= (uint32_t)(uint8_t)row[i] << 8 * i;
     }
-    return depth ? expand_four(to, rest) : to;
+    return expand_four(to, rest);
 }
 
 void td_fully_connected_rows(const struct td_fully_connected_rows *layer, const int8_t *input, int8_t *output,

@@ -1,6 +1,6 @@
 """The `aot` engine: the graph compiled ahead of time to plain C."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from tinydeploy.boards import Board
@@ -9,9 +9,10 @@ from tinydeploy.engines.aot.compile import Compiled, compile_graph, require_supp
 from tinydeploy.engines.aot.emit import constant_bytes, emit_model, layer_constant_bytes
 from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files, kernel_set
 from tinydeploy.engines.aot.layout import Layout, plan_layout
-from tinydeploy.engines.interface import EnginePlan, EngineSettings, ModelCode, Objective, Peak
+from tinydeploy.engines.interface import EnginePlan, EngineSettings, ModelCode, Objective, Peak, Way
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Graph
+from tinydeploy.model.macs import graph_macs
 
 
 class AotEngine:
@@ -57,14 +58,38 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
         arena_estimated=None,
         scratch_bytes=layout.scratch_bytes,
         lower_bound_bytes=layout.lower_bound_bytes,
-        peak=None if layout.peak_op is None else Peak(op=layout.peak_op, tensors=layout.peak_tensors),
+        peak=None if layout.peak_op is None else _peak(layout.peak_op, layout.peak_tensors),
         constant_bytes=constant_bytes(compiled.graph, program),
         layer_constant_bytes=tuple(layer_constant_bytes(compiled.graph, (layer,)) for layer in program.layers),
         layer_arena_bytes=layout.live_bytes,
         code_bytes=code_bytes(program, kernels),
         state_bytes=0,
+        macs=graph_macs(compiled.graph),
+        ways=_ways(graph, compiled),
         generate=lambda: _generate(graph, compiled, layout, kernels),
     )
+
+
+def _peak(op: int, tensors: Mapping[int, int]) -> Peak:
+    return Peak(op=op, tensors=tuple(tensors), nbytes=tuple(tensors.values()))
+
+
+def _ways(graph: Graph, compiled: Compiled) -> tuple[tuple[Way, ...], ...]:
+    """What was chosen for each op of the model, and what the others would have cost."""
+    ways = {
+        choice.op: tuple(
+            Way(
+                name=candidate.name,
+                instructions=round(candidate.cost.instructions),
+                constant_bytes=candidate.cost.constant_bytes,
+                scratch_bytes=candidate.cost.scratch_bytes,
+                is_chosen=candidate is choice.chosen,
+            )
+            for candidate in choice.candidates
+        )
+        for choice in compiled.choices
+    }
+    return tuple(ways.get(op.index, ()) for op in graph.ops)
 
 
 def _check(settings: EngineSettings) -> None:

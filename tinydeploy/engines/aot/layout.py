@@ -36,7 +36,8 @@ class Layout:
 
     ``places`` has every tensor that a call touches and every graph input and output; ``scratch`` the offset in the
     arena of each call's scratch memory, by the call's number in the program. ``peak_op`` is the op at which the arena
-    is fullest, ``peak_tensors`` and ``scratch_bytes`` what is in it then; None, empty and 0 without an arena.
+    is fullest, ``peak_tensors`` (by their bytes) and ``scratch_bytes`` what is in it then; None, empty and 0 without
+    an arena.
     ``live_bytes`` says for each op how much of the arena is needed while it runs.
     """
 
@@ -49,7 +50,7 @@ class Layout:
     lower_bound_bytes: int
     live_bytes: tuple[int, ...]
     peak_op: int | None
-    peak_tensors: tuple[int, ...]
+    peak_tensors: Mapping[int, int]
 
 
 Lifetime = tuple[int, int]
@@ -67,11 +68,9 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
     roots = _roots(graph, program)
     fixed = {roots[index]: where for index, where in (constants | inputs | outputs).items()}
     lifetimes = _lifetimes(calls, roots, fixed)
+    sizes = _sizes(graph, program)
     arena = min(
-        (
-            _place_in_arena(_sizes(graph, program), lifetimes, calls, shared)
-            for shared in (_taken_over(calls, roots, lifetimes), {})
-        ),
+        (_place_in_arena(sizes, lifetimes, calls, shared) for shared in (_taken_over(calls, roots, lifetimes), {})),
         key=lambda arena: arena.placement.arena_bytes,
     )
     places = fixed | {root: Place(memory=Memory.ARENA, offset=offset) for root, offset in arena.offsets.items()}
@@ -86,11 +85,11 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
         lower_bound_bytes=arena.placement.lower_bound_bytes,
         live_bytes=_live_bytes(program, arena.blocks),
         peak_op=steps[peak][0] if arena.blocks else None,
-        peak_tensors=tuple(
-            _occupant(root, peak, calls, roots)
+        peak_tensors={
+            _occupant(root, peak, calls, roots): sizes[root]
             for root, (first, last) in sorted(lifetimes.items())
             if first <= peak <= last
-        ),
+        },
     )
 
 

@@ -12,7 +12,7 @@ from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default
 from tinydeploy.engines.tflm.library_kernels import with_kernels_of
 from tinydeploy.engines.tflm.resolver import resolve_ops
 from tinydeploy.engines.tflm.supported import check_ops
-from tinydeploy.errors import BuildError
+from tinydeploy.errors import BuildError, UsageError
 from tinydeploy.memory.planner import align
 from tinydeploy.memory.tflm_arena import TflmArena, plan_tflm_arena, uncovered
 from tinydeploy.memory.tflm_cmsis_nn import cmsis_nn
@@ -20,6 +20,7 @@ from tinydeploy.memory.tflm_cmsis_scratch import Instructions
 from tinydeploy.memory.tflm_reference import REFERENCE
 from tinydeploy.memory.tflm_sizes import TflmSizes
 from tinydeploy.model.graph import Graph
+from tinydeploy.model.macs import graph_macs
 
 _INSTRUCTIONS = {
     "cortex-m4": Instructions.DSP,
@@ -46,6 +47,11 @@ class TflmEngine:
             BuildError: A library is named that is not there, or is none.
             UsageError: A setting is not one for this engine or board.
         """
+        if settings.optimize is not None:
+            raise UsageError(
+                "the tflm engine takes no --optimize: its kernels are the library's",
+                hint="leave it out, or: --engine aot",
+            )
         return lambda board: _plan(graph, board, settings)
 
 
@@ -81,12 +87,17 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
         arena_measured=arena.measured,
         scratch_bytes=planned.scratch_bytes,
         lower_bound_bytes=planned.live_bound_bytes + planned.persistent_bytes,
-        peak=Peak(op=planned.peak_op, tensors=planned.peak_tensors),
+        peak=Peak(
+            op=planned.peak_op,
+            tensors=planned.peak_tensors,
+            nbytes=tuple(graph.tensors[index].nbytes for index in planned.peak_tensors),
+        ),
         constant_bytes=align(len(graph.source)),
         layer_constant_bytes=_layer_constant_bytes(graph),
         layer_arena_bytes=planned.live_bytes,
         code_bytes=code_bytes(graph, kernel_set),
         state_bytes=state_bytes(graph),
+        macs=graph_macs(graph),
         generate=lambda: _generate(graph, board, settings, library, missing, arena),
     )
 
