@@ -51,11 +51,30 @@ TD_DSP_3(smlabb, uint32_t) /* a.half0 * b.half0 + c */
 TD_DSP_3(smlabt, uint32_t) /* a.half0 * b.half1 + c */
 TD_DSP_3(smlatb, uint32_t) /* a.half1 * b.half0 + c */
 TD_DSP_3(smlatt, uint32_t) /* a.half1 * b.half1 + c */
+TD_DSP_3(smlawb, uint32_t) /* (a * b.half0 >> 16) + c, a signed */
+TD_DSP_3(smlawt, uint32_t) /* (a * b.half1 >> 16) + c, a signed */
 TD_DSP_3(smmla, int32_t)   /* the upper word of a * b + (c << 32) */
 TD_DSP_3(smmlar, int32_t)  /* the upper word of a * b + (c << 32) + 2^31 */
 
 TD_DSP_2(pkhbt, "pkhbt %0, %1, %2, lsl #16") /* a.half0, b.half0 */
 TD_DSP_2(pkhtb, "pkhtb %0, %1, %2, asr #16") /* halfword 0: b.half1; halfword 1: a.half1 */
+
+TD_DSP_2(sadd16, "sadd16 %0, %1, %2") /* both halfwords, each wraps around */
+
+/* The larger of each two bytes, signed. The APSR.GE flags go from one instruction to the next. */
+TD_ALWAYS_INLINE uint32_t td_max8(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+TD_ALWAYS_INLINE uint32_t td_min8(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
 
 /* Bytes 0 and 2 as int16. */
 TD_ALWAYS_INLINE uint32_t td_sxtb16(uint32_t a)
@@ -134,6 +153,16 @@ TD_ALWAYS_INLINE int32_t td_smlad(uint32_t a, uint32_t b, int32_t c)
     return td_smlatt(a, b, td_smlabb(a, b, c));
 }
 
+TD_ALWAYS_INLINE int32_t td_smlawb(uint32_t a, uint32_t b, int32_t c)
+{
+    return td_wrapping_sum((int32_t)((int64_t)(int32_t)a * td_half0(b) >> 16), c);
+}
+
+TD_ALWAYS_INLINE int32_t td_smlawt(uint32_t a, uint32_t b, int32_t c)
+{
+    return td_wrapping_sum((int32_t)((int64_t)(int32_t)a * td_half1(b) >> 16), c);
+}
+
 TD_ALWAYS_INLINE int32_t td_smmla(int32_t a, int32_t b, int32_t c)
 {
     return td_wrapping_sum((int32_t)(((int64_t)a * b) >> 32), c);
@@ -164,6 +193,27 @@ TD_ALWAYS_INLINE uint32_t td_sxtb16(uint32_t a)
 TD_ALWAYS_INLINE uint32_t td_sxtb16_ror8(uint32_t a)
 {
     return td_sxtb16(a >> 8);
+}
+
+TD_ALWAYS_INLINE uint32_t td_sadd16(uint32_t a, uint32_t b)
+{
+    return ((a + b) & 0xffffu) | (((a >> 16) + (b >> 16)) << 16);
+}
+
+TD_ALWAYS_INLINE uint32_t td_max8(uint32_t a, uint32_t b)
+{
+    uint32_t result = 0;
+    for (int32_t bit = 0; bit < 32; bit += 8) {
+        const int32_t x = (int8_t)(a >> bit & 0xffu);
+        const int32_t y = (int8_t)(b >> bit & 0xffu);
+        result |= ((uint32_t)(x > y ? x : y) & 0xffu) << bit;
+    }
+    return result;
+}
+
+TD_ALWAYS_INLINE uint32_t td_min8(uint32_t a, uint32_t b)
+{
+    return ~td_max8(~a, ~b);
 }
 
 TD_ALWAYS_INLINE uint32_t td_usada8(uint32_t a, uint32_t b, uint32_t c)
