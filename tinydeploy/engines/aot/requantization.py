@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.engines.aot.fixed_point import INT32_MAX, INT32_MIN
+from tinydeploy.engines.aot.multiples import multiples_to_move
 
 Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -46,9 +47,6 @@ _CLOSEST = -1
 
 _MAX_BIAS_SHIFT = 2**20
 """How far a bias may move. It takes some hundred to some thousand: of all constants, 1 in 127 makes all 255 steps."""
-
-_NEVER = 2**29
-"""Stands for a bias shift that there is not."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,21 +107,29 @@ def bounds_are_natural(layer: Requantization) -> bool:
 def general_form(layer: Requantization) -> General | None:
     """The general form; None where a channel that is not constant has no right shift, or something leaves int32.
 
+    Constant channels for which that is so get a multiplier of 0: what their accumulators are does not matter.
+
     Exact by construction: SMMLAR is the first of TFLM's roundings, ``offset`` with the sign the second, ties away from
     zero. Where a negative accumulator is rounded to 0 first, the sign makes no difference.
     """
+    e = np.maximum(-layer.shift, 1)
+    form = General(shift=e, multiplier=layer.mantissa, offset=(layer.zero_point << e) + (1 << (e - 1)))
+    holds = (layer.shift < 0) & _stays_within_int32(form, layer)
     steps = _steps_of(layer)
-    e = np.where(steps.constant, 1, -layer.shift)
-    if np.any(e < 1):
+    if not np.all(holds | steps.constant):
         return None
-    multiplier = np.where(steps.constant, 0, layer.mantissa)
-    offset = (np.where(steps.constant, steps.first, layer.zero_point) << e) + (1 << (e - 1))
-    ends = _ends(layer)
-    doubled = 2 * ends[~steps.constant]  # what leaves int32 does not matter where the multiplier is 0
-    sums = offset[:, None] + (ends >> 63) + ((2 * ends * multiplier[:, None] + 2**31) >> 32)
-    if not (_is_int32(doubled) and _is_int32(sums) and _is_int32(offset - 1)):
-        return None
-    return General(shift=e, multiplier=multiplier, offset=offset)
+    return General(
+        shift=np.where(holds, form.shift, 1),
+        multiplier=np.where(holds, form.multiplier, 0),
+        offset=np.where(holds, form.offset, (steps.first << 1) + 1),
+    )
+
+
+def _stays_within_int32(form: General, layer: Requantization) -> BoolArray:
+    doubled = 2 * _ends(layer)
+    offset = form.offset[:, None]
+    sums = offset + (doubled >> 63) + ((doubled * form.multiplier[:, None] + 2**31) >> 32)
+    return np.asarray(_inside_int32(np.hstack([doubled, sums, offset, offset - 1])).all(axis=1))
 
 
 def general_outputs(form: General, accumulators: Int64Array) -> Int64Array:
@@ -279,41 +285,12 @@ def _fit_some(fit: Fit, layer: Requantization, steps: _Steps, waiting: Int64Arra
     upper = np.where(last < steps.held[1], np.minimum(upper, at_hi), upper)
     room = upper - lower
 
-    move = _bias_shift(multiplier, upper, room)
+    move = multiples_to_move(multiplier, upper, room)
     found = abs(move) <= _MAX_BIAS_SHIFT
     fit.bias_shift[waiting[found]] = move[found]
     fit.multiplier[waiting[found]] = multiplier[found]
     fit.offset[waiting[found]] = (upper - move * multiplier >> 32)[found]
     return np.asarray(room >= 0)
-
-
-def _bias_shift(multiplier: Int64Array, upper: Int64Array, room: Int64Array) -> Int64Array:
-    """The s nearest to 0 with a multiple of 2**32 in [upper - room - s * multiplier, upper - s * multiplier]."""
-    rest = upper & (2**32 - 1)
-    shifts = np.where(rest <= room, 0, _NEVER)
-    (some,) = np.nonzero((rest > room) & (room >= 0))
-    modulus = np.full(some.size, 2**32)
-    rest, room, multiplier = rest[some], room[some], multiplier[some]
-    up = _first_within(multiplier, modulus, rest - room, rest)
-    down = _first_within(multiplier, modulus, modulus - rest, modulus - rest + room)
-    shifts[some] = np.where(up <= down, up, -down)
-    return shifts
-
-
-def _first_within(step: Int64Array, modulus: Int64Array, low: Int64Array, high: Int64Array) -> Int64Array:
-    """The smallest x >= 0 with ``low <= x * step % modulus <= high``, or at least _NEVER; 0 <= low <= high < modulus.
-
-    As in Euclid's algorithm: where no multiple of the step is in the interval itself, x * step - y * modulus has to be,
-    so that y * modulus % step is in its mirror image.
-    """
-    divisor = np.maximum(step, 1)
-    x = np.where((step == 0) & (low > 0), _NEVER, -(-low // divisor))
-    (missed,) = np.nonzero((x * step > high) & (step > 0))
-    if missed.size:
-        step, modulus, low, high = step[missed], modulus[missed], low[missed], high[missed]
-        y = _first_within(modulus % step, step, -high % step, -low % step)
-        x[missed] = np.minimum(-(-(low + modulus * y) // step), _NEVER)
-    return x
 
 
 def _is_proven(fit: Fit, layer: Requantization, steps: _Steps) -> bool:
