@@ -23,7 +23,8 @@ class Candidate:
     ``name`` says it to a user of ``inspect --plan`` (``4x2 tiles, planes to NHWC``). ``reads`` and ``writes`` give the
     storage that it needs of its input and output tensors, by their index in the graph; those left out are dense.
     ``large`` marks ways with constants well above one byte a weight, taken only where speed is asked for explicitly.
-    ``shifts`` lists, by kernel, the immediate output shifts that it uses an instance for (``{"gemm": 8}``).
+    ``shifts`` says, by kernel, for which immediate output shift it uses an instance (``{"gemm": 8}``); 0 stands for the
+    general form of requantisation.
     ``lower`` makes the kernel calls; it may be slow, and is called for the chosen one only.
     """
 

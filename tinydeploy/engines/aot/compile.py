@@ -9,6 +9,7 @@ from tinydeploy.engines.aot.dsp import CANDIDATES
 from tinydeploy.engines.aot.dsp.context import look_at
 from tinydeploy.engines.aot.kernel_sets import KernelSet
 from tinydeploy.engines.aot.ops import OPERATORS
+from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.engines.aot.plain import plain_way
 from tinydeploy.engines.aot.program import Call, Layer, Operand, Program
 from tinydeploy.engines.interface import Objective
@@ -70,7 +71,7 @@ def compile_graph(graph: Graph, kernels: KernelSet = "reference", objective: Obj
     Raises:
         ModelError: Something is not supported; all of it is listed with its place and the reason.
     """
-    reduced = graph
+    reduced = graph if kernels == "reference" else run_passes(graph)
     require_support(reduced)
     choices = choose(reduced, _candidates(reduced, kernels, objective), _price(objective))
     return Compiled(graph=reduced, choices=choices, program=_program(graph, reduced, choices))

@@ -56,7 +56,7 @@ def emit_model(model: Graph, compiled: Compiled, layout: Layout, kernels: Kernel
         ),
     )
     files = {PurePosixPath("src/model.c"): source}
-    if program.shifts:
+    if kernels == "dsp":
         files[PurePosixPath("include/td_shifts.h")] = render("aot/td_shifts.h.j2", shifts=program.shifts)
     return files
 

@@ -72,7 +72,7 @@ class Program:
     """A compiled graph: one layer for each op of the model, in its order, also for those that passes removed.
 
     ``storages`` has the tensors that are not dense; ``shifts`` the immediate output shifts that kernels are
-    instantiated for (``{"gemm": (8, 10)}``).
+    instantiated for (``{"gemm": (8, 10)}``), 0 among them for the general form.
     """
 
     layers: tuple[Layer, ...]

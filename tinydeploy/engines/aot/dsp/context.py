@@ -7,7 +7,8 @@ import numpy as np
 
 from tinydeploy.engines.aot.dsp.planes import planes_on_offer
 from tinydeploy.engines.aot.fixed_point import activation_range
-from tinydeploy.engines.aot.ops.convolution import WEIGHTED, accumulator_ranges, activation_of, multipliers
+from tinydeploy.engines.aot.ops.convolution import WEIGHTED, activation_of, multipliers
+from tinydeploy.engines.aot.passes import accumulator_ranges
 from tinydeploy.engines.aot.requantization import Fit, General, Requantization, fit_layers, general_form
 from tinydeploy.engines.aot.storage import Planes
 from tinydeploy.model.graph import Graph, Op
@@ -47,7 +48,8 @@ def _requantization(graph: Graph, op: Op) -> Requantization:
     output = graph.output_of(op)
     assert output.quantization is not None
     lo, hi = accumulator_ranges(graph, op)
-    factors = multipliers(graph, op) * (len(lo) if len(multipliers(graph, op)) == 1 else 1)
+    factors = multipliers(graph, op)
+    factors *= len(lo) // len(factors)
     low, high = activation_range(activation_of(op), output)
     return Requantization(
         mantissa=np.array([factor.mantissa for factor in factors], np.int64),

@@ -159,14 +159,6 @@ def weight_rows(graph: Graph, op: Op) -> Int8Array:
     return _rows(weights[0].transpose(2, 0, 1) if op.kind == "DEPTHWISE_CONV_2D" else weights)
 
 
-def accumulator_ranges(graph: Graph, op: Op) -> tuple[Int64Array, Int64Array]:
-    """The lowest and the highest accumulator of each output channel, bias included, over all inputs."""
-    rows = weight_rows(graph, op).astype(np.int64)
-    start = _wide_folded_bias(graph, op, weight_rows(graph, op))
-    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
-    return start - 128 * positive + 127 * negative, start + 127 * positive - 128 * negative
-
-
 def activation_of(op: Op) -> Activation:
     """The activation that is fused into an op with weights."""
     return cast("Conv2DOptions | FullyConnectedOptions", op.options).activation
