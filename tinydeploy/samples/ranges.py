@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.reals import reals
