@@ -19,6 +19,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from tinydeploy.engines.aot.engine import plan_aot
+from tinydeploy.engines.aot.kernel_sets import KernelSet
+from tinydeploy.engines.aot.requantization import MAX_SHIFT
 from tinydeploy.engines.interface import ModelCode
 from tinydeploy.files import data_dir
 from tinydeploy.model.graph import Graph, Tensor
@@ -62,10 +64,10 @@ def _noise(rng: np.random.Generator, tensor: Tensor, samples: int) -> np.ndarray
     return values
 
 
-def check_on_host(models: Sequence[bytes], *, samples: int = 6) -> None:
+def check_on_host(models: Sequence[bytes], *, samples: int = 6, kernels: KernelSet = "reference") -> None:
     """Asserts that the engine computes for every model, on random inputs, bit for bit what TFLM does."""
     cases = [random_case(model, samples=samples, seed=seed) for seed, model in enumerate(models)]
-    for number, (got, expected) in enumerate(zip(run_on_host(cases), run_on_tflm(cases), strict=True)):
+    for number, (got, expected) in enumerate(zip(run_on_host(cases, kernels), run_on_tflm(cases), strict=True)):
         for output, (ours, theirs) in enumerate(zip(got, expected, strict=True)):
             what = f"model {number} ({', '.join(op.kind for op in cases[number].graph.ops)}), output {output}"
             assert ours.dtype == theirs.dtype, what
@@ -77,9 +79,12 @@ def _bits(values: np.ndarray) -> np.ndarray:
     return values.view(np.int32) if values.dtype == np.float32 else values
 
 
-def run_on_host(cases: Sequence[Case]) -> list[list[np.ndarray]]:
-    """The outputs that the compiled models give, one list a case, each array with one row a sample."""
-    codes = [plan_aot(case.graph).generate() for case in cases]
+def run_on_host(cases: Sequence[Case], kernels: KernelSet = "reference") -> list[list[np.ndarray]]:
+    """The outputs that the compiled models give, one list a case, each array with one row a sample.
+
+    The dsp kernels run on their model of the instructions in C.
+    """
+    codes = [plan_aot(case.graph, kernels).generate() for case in cases]
     with tempfile.TemporaryDirectory() as folder:
         program = _build(Path(folder), codes)
         requests = b"".join(_request(number, case) for number, case in enumerate(cases))
@@ -112,18 +117,33 @@ def _build(folder: Path, codes: Sequence[ModelCode]) -> Path:
     table.append(f"const struct td_model *const models[] = {{{', '.join(f'&{name}' for name in names)}}};")
     header = '#include "td_model.h"\nextern const struct td_model *const models[];\n'
     (folder / "models.c").write_text(header + "\n".join(table) + "\n")
-    kernels = [_kernels() / f"{Path(kernel).stem}.o" for kernel in sorted({k for code in codes for k in code.kernels})]
-    objects = [*kernels, _kernels() / "host_runner.o"]
-    _run_compiler([*_COMPILE, *sorted(folder.glob("*.c")), *objects, "-o", folder / "program"])
+    wanted = {kernel for code in codes for kernel in code.kernels}
+    wanted |= {_IN_C[kernel] for kernel in wanted if kernel in _IN_C}
+    objects = [_kernels() / kernel.replace("/", "_").replace(".c", ".o") for kernel in wanted if kernel.endswith(".c")]
+    sources = [*sorted(folder.glob("*.c")), *sorted(objects), _kernels() / "host_runner.o"]
+    _run_compiler([*_COMPILE, f"-I{_kernels()}", *sources, "-o", folder / "program"])
     return folder / "program"
+
+
+_IN_C = {"dsp/gemm_tile.S": "dsp/gemm_in_c.c"}
+"""What stands in for a file of assembler on a host; the others have it within their C files."""
 
 
 @functools.cache
 def _kernels() -> Path:
-    """A folder with the object files of all reference kernels and of the runner."""
+    """A folder with the object files of all kernels but those with vector instructions, and of the runner.
+
+    Kernels that are instantiated for output shifts are so for all of them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tinydeploy-kernels-"))
-    sources = sorted((data_dir("firmware") / "kernels" / "reference").glob("*.c"))
-    _run_compiler([*_COMPILE, "-c", *sources, _HERE / "host_runner.c"], cwd=folder)
+    every = " ".join(f"X({shift})" for shift in range(1, MAX_SHIFT + 1))
+    names = ("GEMM", "GEMM_WIDE", "DEPTHWISE")
+    (folder / "td_shifts.h").write_text("".join(f"#define TD_{name}_SHIFTS(X) {every}\n" for name in names))
+    sources = [*(data_dir("firmware") / "kernels").glob("*/*.c"), _HERE / "host_runner.c"]
+    for source in sources:
+        if source.parent.name != "mve":
+            name = source.stem if source.parent == _HERE else f"{source.parent.name}_{source.stem}"
+            _run_compiler([*_COMPILE, f"-I{folder}", "-c", source, "-o", folder / f"{name}.o"])
     return folder
 
 

@@ -42,7 +42,7 @@ env.Replace(
     LDSCRIPT_PATH=os.path.join("$PROJECT_DIR", "linker.ld"),
 )
 env.Append(
-    ASPPFLAGS=["-x", "assembler-with-cpp"],
+    ASPPFLAGS=[*cpu, "-x", "assembler-with-cpp"],
     CPPPATH=[
         "$PROJECT_INCLUDE_DIR",
         *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m", "tflm")),

@@ -20,10 +20,12 @@ _DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p")
 _MVE_CORES = ("cortex-m55", "cortex-m85")
 
 _COMPANIONS = {
-    "pointwise": ("dsp/gemm_tile.S",),
     "conv_2d_gemm": ("dsp/gemm_tile.S",),
+    "depthwise_planes": ("dsp/depthwise_strips.S",),
+    "fully_connected_rows": ("dsp/fully_connected_groups.S",),
+    "pointwise": ("dsp/gemm_tile.S",),
 }
-"""What else has to be compiled with a kernel."""
+"""The parts of a kernel that are in assembler."""
 
 
 def kernel_set(core: str) -> KernelSet:
