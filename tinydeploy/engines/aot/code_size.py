@@ -6,8 +6,9 @@ measures them anew.
 
 from collections.abc import Mapping
 
-from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files
-from tinydeploy.engines.aot.program import Parameter, Program
+from tinydeploy.engines.aot.compiled import Compiled
+from tinydeploy.engines.aot.kernel_sets import kernel_files
+from tinydeploy.engines.aot.program import Parameter
 
 FIRMWARE_CODE_BYTES = 5_600
 """Link, runner, port and C library, at -Os."""
@@ -37,9 +38,10 @@ KERNEL_CODE_BYTES: Mapping[str, int] = {
 """Each file of firmware/kernels, at -O2; one that is instantiated for output shifts with one instance."""
 
 
-def code_bytes(program: Program, kernels: KernelSet) -> int:
+def code_bytes(compiled: Compiled) -> int:
     """What a firmware with this program has in flash beside the model's constant arrays, in bytes."""
-    files = sum(KERNEL_CODE_BYTES.get(file, 1_000) for file in kernel_files(kernels, program.kernels))
+    program = compiled.program
+    files = sum(KERNEL_CODE_BYTES.get(file, 1_000) for file in kernel_files(compiled.kernels, program.kernels))
     calls = [call for layer in program.layers for call in layer.calls]
     parameters = sum(4 * _numbers(call.parameters) for call in calls)
     return FIRMWARE_CODE_BYTES + files + parameters + CALL_CODE_BYTES * len(calls)

@@ -1,13 +1,15 @@
 """Graph → Program: every op of the graph becomes kernel calls, or the model is refused with all the reasons."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tinydeploy.engines.aot.candidate import Candidate
 from tinydeploy.engines.aot.choose import Choice, Price, choose
+from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.dsp import CANDIDATES
 from tinydeploy.engines.aot.dsp.context import look_at
 from tinydeploy.engines.aot.kernel_sets import KernelSet
+from tinydeploy.engines.aot.objectives import compile_for
 from tinydeploy.engines.aot.ops import OPERATORS
 from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.engines.aot.plain import plain_way
@@ -53,57 +55,49 @@ def require_support(graph: Graph) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Compiled:
-    """A graph after the exact passes, what was chosen for each of its ops, and the program that this makes.
-
-    Ops keep the numbers that they have in the model; the program has a layer for each op of the model.
-    """
-
-    graph: Graph
-    choices: tuple[Choice, ...]
-    program: Program
-
-
 def compile_graph(graph: Graph, kernels: KernelSet = "reference", objective: Objective | None = None) -> Compiled:
-    """The kernel calls of one inference.
+    """The kernel calls of one inference, chosen for the objective.
 
     Raises:
         ModelError: Something is not supported; all of it is listed with its place and the reason.
     """
     reduced = graph if kernels == "reference" else run_passes(graph)
     require_support(reduced)
-    choices = choose(reduced, _candidates(reduced, kernels, objective), _price(objective))
-    return Compiled(graph=reduced, choices=choices, program=_program(graph, reduced, choices))
+    ways = _candidates(reduced, kernels)
+    lowered: dict[int, Layer] = {}
+
+    def compiled(candidates: Sequence[Sequence[Candidate]], price: Price) -> Compiled:
+        choices = choose(reduced, candidates, price)
+        for choice in choices:
+            if id(choice.chosen) not in lowered:
+                lowered[id(choice.chosen)] = choice.chosen.lower()
+        layers = {choice.op: lowered[id(choice.chosen)] for choice in choices}
+        every = tuple(replace(choice, candidates=tuple(found)) for choice, found in zip(choices, ways, strict=True))
+        program = _program(graph, reduced, choices, layers)
+        return Compiled(graph=reduced, kernels=kernels, choices=every, program=program)
+
+    return compile_for(objective, ways, compiled)
 
 
-def _candidates(graph: Graph, kernels: KernelSet, objective: Objective | None) -> list[list[Candidate]]:
+def _candidates(graph: Graph, kernels: KernelSet) -> list[list[Candidate]]:
     """The ways in which each op can be computed, in the graph's order."""
     ways = [[plain_way(graph, op, kernels)] for op in graph.ops]
     if kernels == "dsp":
         context = look_at(graph)
         for op, found in zip(graph.ops, ways, strict=True):
             found += [way for propose in CANDIDATES.get(op.kind, ()) for way in propose(context, op)]
-    return [[way for way in found if objective == "speed" or not way.large] for found in ways]
+    return ways
 
 
-def _price(objective: Objective | None) -> Price:
-    """What candidates are compared by: what is asked for first, then the rest."""
-    if objective == "size":
-        return lambda way: (way.cost.constant_bytes, way.cost.instructions, way.cost.scratch_bytes)
-    return lambda way: (way.cost.instructions, way.cost.constant_bytes, way.cost.scratch_bytes)
-
-
-def _program(graph: Graph, reduced: Graph, choices: Sequence[Choice]) -> Program:
-    """The chosen ways' calls; ops that the passes have removed are layers without any."""
-    lowered = {choice.op: choice.chosen.lower() for choice in choices}
-    layers = tuple(lowered.get(op.index, Layer(op=op.index, calls=())) for op in graph.ops)
+def _program(graph: Graph, reduced: Graph, choices: Sequence[Choice], layers: Mapping[int, Layer]) -> Program:
+    """The chosen ways' calls, by op; ops that the passes have removed are layers without any."""
     shifts: dict[str, set[int]] = {}
     for choice in choices:
         for kernel, shift in choice.chosen.shifts.items():
             shifts.setdefault(kernel, set()).add(shift)
+    every = tuple(layers.get(op.index, Layer(op=op.index, calls=())) for op in graph.ops)
     return Program(
-        layers=_copy_where_outputs_cannot_alias(reduced, layers),
+        layers=_copy_where_outputs_cannot_alias(reduced, every),
         storages={index: planes for choice in choices for index, planes in choice.chosen.writes.items()},
         shifts={kernel: tuple(sorted(values)) for kernel, values in sorted(shifts.items())},
     )

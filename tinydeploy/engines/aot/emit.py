@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from tinydeploy.engines.aot.compile import Compiled
-from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_header
+from tinydeploy.engines.aot.compiled import Compiled
+from tinydeploy.engines.aot.kernel_sets import kernel_header
 from tinydeploy.engines.aot.layout import Layout, Memory
 from tinydeploy.engines.aot.plain import PLAIN
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter, Program, arrays_of
@@ -26,7 +26,7 @@ _SHARED_BYTES = 32
 """Arrays of at least this size that calls have in common stand in flash once; smaller ones stay with each call."""
 
 
-def emit_model(model: Graph, compiled: Compiled, layout: Layout, kernels: KernelSet) -> dict[PurePosixPath, bytes]:
+def emit_model(model: Graph, compiled: Compiled, layout: Layout) -> dict[PurePosixPath, bytes]:
     """The generated files by their places in the project: the C source that defines ``td_model``, and its headers.
 
     ``model`` is the graph as it was before the exact passes.
@@ -39,8 +39,8 @@ def emit_model(model: Graph, compiled: Compiled, layout: Layout, kernels: Kernel
         title=f"{len(model.ops)} layers, {graph_macs(graph):,} multiply-accumulates",
         sha256=model.sha256,
         sha256_bytes=byte_lines(bytes.fromhex(model.sha256)),
-        summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(graph, program):,} bytes.",
-        headers=sorted({kernel_header(kernels, kernel) for kernel in program.kernels}),
+        summary=f"Arena {layout.arena_bytes:,} bytes, constants {constant_bytes(compiled):,} bytes.",
+        headers=sorted({kernel_header(compiled.kernels, kernel) for kernel in program.kernels}),
         arena_bytes=layout.arena_bytes,
         constants=_file_scope_arrays(graph, program, shared),
         calls=[_function(compiled, layer, call, functions[id(call)], shared) for layer, call in _calls(program)],
@@ -56,14 +56,14 @@ def emit_model(model: Graph, compiled: Compiled, layout: Layout, kernels: Kernel
         ),
     )
     files = {PurePosixPath("src/model.c"): source}
-    if kernels == "dsp":
+    if compiled.kernels == "dsp":
         files[PurePosixPath("include/td_shifts.h")] = render("aot/td_shifts.h.j2", shifts=program.shifts)
     return files
 
 
-def constant_bytes(graph: Graph, program: Program) -> int:
+def constant_bytes(compiled: Compiled) -> int:
     """Bytes of all constant arrays in flash, without parameter structs."""
-    return layer_constant_bytes(graph, program.layers)
+    return layer_constant_bytes(compiled.graph, compiled.program.layers)
 
 
 def layer_constant_bytes(graph: Graph, layers: tuple[Layer, ...]) -> int:

@@ -5,7 +5,8 @@ from functools import cache
 
 from tinydeploy.boards import Board
 from tinydeploy.engines.aot.code_size import code_bytes
-from tinydeploy.engines.aot.compile import Compiled, compile_graph, require_support
+from tinydeploy.engines.aot.compile import compile_graph, require_support
+from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.emit import constant_bytes, emit_model, layer_constant_bytes
 from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files, kernel_set
 from tinydeploy.engines.aot.layout import Layout, plan_layout
@@ -59,14 +60,14 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
         scratch_bytes=layout.scratch_bytes,
         lower_bound_bytes=layout.lower_bound_bytes,
         peak=None if layout.peak_op is None else _peak(layout.peak_op, layout.peak_tensors),
-        constant_bytes=constant_bytes(compiled.graph, program),
+        constant_bytes=constant_bytes(compiled),
         layer_constant_bytes=tuple(layer_constant_bytes(compiled.graph, (layer,)) for layer in program.layers),
         layer_arena_bytes=layout.live_bytes,
-        code_bytes=code_bytes(program, kernels),
+        code_bytes=code_bytes(compiled),
         state_bytes=0,
         macs=graph_macs(compiled.graph),
         ways=_ways(graph, compiled),
-        generate=lambda: _generate(graph, compiled, layout, kernels),
+        generate=lambda: _generate(graph, compiled, layout),
     )
 
 
@@ -102,10 +103,10 @@ def _check(settings: EngineSettings) -> None:
             raise UsageError(f"the aot engine takes no {what}", hint="leave it out, or: --engine tflm")
 
 
-def _generate(graph: Graph, compiled: Compiled, layout: Layout, kernels: KernelSet) -> ModelCode:
+def _generate(graph: Graph, compiled: Compiled, layout: Layout) -> ModelCode:
     return ModelCode(
-        files=emit_model(graph, compiled, layout, kernels),
-        kernels=kernel_files(kernels, compiled.program.kernels),
+        files=emit_model(graph, compiled, layout),
+        kernels=kernel_files(compiled.kernels, compiled.program.kernels),
         input_bytes=layout.input_bytes,
         output_bytes=layout.output_bytes,
         arena_bytes=layout.arena_bytes,

@@ -1,0 +1,67 @@
+"""What a model is compiled for: the fastest program, the one with the least flash, or the one with the least RAM."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from tinydeploy.engines.aot.candidate import Candidate
+from tinydeploy.engines.aot.choose import Price
+from tinydeploy.engines.aot.code_size import code_bytes
+from tinydeploy.engines.aot.compiled import Compiled
+from tinydeploy.engines.aot.emit import constant_bytes
+from tinydeploy.engines.aot.layout import Layout, plan_layout
+from tinydeploy.engines.interface import Objective
+
+Ways = Sequence[Sequence[Candidate]]
+Compile = Callable[[Ways, Price], Compiled]
+
+
+def compile_for(objective: Objective | None, ways: Ways, compile_with: Compile) -> Compiled:
+    """The program that serves the objective best; ``compile_with`` makes one of the cheapest ways by some price.
+
+    Speed alone may take ways with large constants. The search for the least RAM goes from peak to peak: as long as the
+    arena shrinks, one of the ways that hold what is alive at its fullest moment is done without.
+    """
+    if objective == "speed":
+        return compile_with(ways, _instructions)
+    small = [[way for way in found if not way.large] for found in ways]
+    fastest = compile_with(small, _instructions)
+    if objective == "size":
+        return min(fastest, compile_with(small, _constants), key=_flash_bytes)
+    return _with_least_ram(fastest, small, compile_with) if objective == "ram" else fastest
+
+
+def _with_least_ram(fastest: Compiled, ways: Ways, compile_with: Compile) -> Compiled:
+    best, layout = fastest, plan_layout(fastest.graph, fastest.program)
+    while True:
+        trials = [
+            (trial, plan_layout(trial.graph, trial.program), without)
+            for without in _without_one(best, layout, ways)
+            for trial in (compile_with(without, _instructions),)
+        ]
+        smallest = min(trials, key=lambda trial: trial[1].arena_bytes, default=None)
+        if smallest is None or smallest[1].arena_bytes >= layout.arena_bytes:
+            return best
+        best, layout, ways = smallest
+
+
+def _without_one(compiled: Compiled, layout: Layout, ways: Ways) -> Iterator[list[list[Candidate]]]:
+    """The ways without the one chosen for an op that runs at the peak, or reads or writes what is alive then.
+
+    The first way of each op, which every op has, is never left out.
+    """
+    for position, (op, choice) in enumerate(zip(compiled.graph.ops, compiled.choices, strict=True)):
+        is_near = op.index == layout.peak_op or any(index in layout.peak_tensors for index in (*op.inputs, *op.outputs))
+        if is_near and choice.chosen is not ways[position][0]:
+            rest = [way for way in ways[position] if way is not choice.chosen]
+            yield [*map(list, ways[:position]), rest, *map(list, ways[position + 1 :])]
+
+
+def _instructions(way: Candidate) -> tuple[float, ...]:
+    return way.cost.instructions, way.cost.constant_bytes, way.cost.scratch_bytes
+
+
+def _constants(way: Candidate) -> tuple[float, ...]:
+    return way.cost.constant_bytes, way.cost.instructions, way.cost.scratch_bytes
+
+
+def _flash_bytes(compiled: Compiled) -> int:
+    return constant_bytes(compiled) + code_bytes(compiled)
