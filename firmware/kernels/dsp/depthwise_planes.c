@@ -1,5 +1,6 @@
 #include "td_depthwise_planes.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "td_dsp.h"
@@ -22,7 +23,7 @@ static int32_t sum_of(const uint32_t *constants, const int8_t *values, int32_t p
     return td_smlabb(td_sxtb16_ror8(row[2]), td_sxtb16_ror8(second), sum);
 }
 
-/* shift: of the fitted form; 0: the general form. In place no value is written before its last use, as with strips. */
+/* shift: that of the fitted form, or 0 for the general form. In place no value is written before its last use, as with strips. */
 static void depthwise_planes(const struct td_depthwise_planes *conv, const int8_t *input, int8_t *output,
                              int32_t stride, int32_t shift)
 {
@@ -45,19 +46,15 @@ static void depthwise_planes(const struct td_depthwise_planes *conv, const int8_
     }
 }
 
-#define FORM(stride, name, shift)                                                                                  \
-    void td_depthwise_planes_##stride##_##name(const struct td_depthwise_planes *conv, const int8_t *input,        \
-                                               int8_t *output)                                                     \
-    {                                                                                                              \
-        depthwise_planes(conv, input, output, stride, shift);                                                      \
+#define FORM(stride, shift)                                                                                       \
+    void td_depthwise_planes_##stride##_shift_##shift(const struct td_depthwise_planes *conv, const int8_t *input, \
+                                                      int8_t *output)                                             \
+    {                                                                                                             \
+        depthwise_planes(conv, input, output, stride, shift);                                                     \
     }
-#define FITTED(shift)             \
-    FORM(1, shift_##shift, shift) \
-    FORM(2, shift_##shift, shift)
+#define FORMS(shift) FORM(1, shift) FORM(2, shift)
 
-TD_DEPTHWISE_SHIFTS(FITTED)
-FORM(1, general, 0)
-FORM(2, general, 0)
+TD_DEPTHWISE_SHIFTS(FORMS)
 
 #endif
 
@@ -86,9 +83,14 @@ static void halve_in_place(const struct td_depthwise_planes *conv, int8_t *plane
 
 void td_depthwise_planes(const struct td_depthwise_planes *conv, const int8_t *input, int8_t *output)
 {
-    if (output == input && conv->output_pitch != conv->input_pitch) {
+    const bool halves = conv->output_pitch != conv->input_pitch || conv->output_plane_bytes != conv->input_plane_bytes;
+
+    if (halves && output == input) {
         halve_in_place(conv, output);
-    } else {
+    } else if (halves || output == input) {
         conv->form(conv, input, output);
+    } else {
+        memcpy(output, input, (size_t)(conv->channels * conv->input_plane_bytes));
+        conv->form(conv, output, output);
     }
 }

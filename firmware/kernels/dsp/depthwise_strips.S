@@ -9,15 +9,11 @@
  *     left  = SMLAD(even, outer) + odd.bottom * centre        x0*w0 + x2*w2 + x1*w1
  *     right = SMLAD(odd, outer) + even.top * centre           x1*w0 + x3*w2 + x2*w1
  *
- * Instructions per output: 12.5 a row (stride 2: 17.5), with borders of strips and planes 12.8 at 24x24, 14.5 at 6x6.
- * C with intrinsics takes 15.3 and 19: GCC 12 keeps three pointers for one and reloads weights. No FPU register is
- * used, as some cores have none: what finds no room lies in the frame.
+ * Instructions per output, in all: 12.7 at 48x48, 12.9 at 24x24, 14.5 at 6x6; stride 2: 18.5, 19.1, 20.6 from the same
+ * inputs; general form: 3.5 more. C with intrinsics takes 15.3 and 19.2 with stride 1: GCC 12 keeps three pointers for
+ * one and reloads weights. No FPU register is used, as some cores have none: what finds no room lies in the frame.
  */
 #include "td_shifts.h"
-
-#ifndef TD_DEPTHWISE_SHIFTS
-#define TD_DEPTHWISE_SHIFTS(X)
-#endif
 
         .syntax unified
         .thumb
@@ -84,7 +80,7 @@ bias    .req    r3
         sxtb16  odd, odd, ror #8
 .endm
 
-/* Sums become outputs, in place. shift: of the fitted form; 0: the general form. */
+/* Sums become outputs, where they are. shift: that of the fitted form, or 0 for the general form. */
 .macro  requantise shift, first, second
     .if \shift
         smmla   \first, \first, mult, offset
@@ -438,10 +434,8 @@ bias    .req    r3
         .size   \name, . - \name
 .endm
 
-#define INSTANCE(shift)                                                    \
-        depthwise_planes 1, shift, td_depthwise_planes_1_shift_##shift;    \
+#define INSTANCE(shift)                                                 \
+        depthwise_planes 1, shift, td_depthwise_planes_1_shift_##shift; \
         depthwise_planes 2, shift, td_depthwise_planes_2_shift_##shift;
 
 TD_DEPTHWISE_SHIFTS(INSTANCE)
-        depthwise_planes 1, 0, td_depthwise_planes_1_general
-        depthwise_planes 2, 0, td_depthwise_planes_2_general

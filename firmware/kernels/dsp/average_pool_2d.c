@@ -1,0 +1,88 @@
+#include "td_average_pool_2d.h"
+
+#include "td_dsp.h"
+#include "td_requantize.h"
+#include "td_window.h"
+
+/* Values whose sum fits into int16. */
+#define MOST_TAPS 256
+
+struct area {
+    int32_t rows, columns;
+    int32_t channels; /* bytes from one column to the next */
+    int32_t line;     /* bytes from one row to the next */
+};
+
+/* To nearest, ties away from zero. */
+static inline int8_t average_of(const struct td_pool *window, int32_t sum, int32_t count)
+{
+    const int32_t average = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+    return (int8_t)td_clamp(average, window->min, window->max);
+}
+
+static int32_t sum_of_1(const struct area *area, const int8_t *values)
+{
+    int32_t sum = 0;
+    for (int32_t row = area->rows; row > 0; row--, values += area->line) {
+        for (int32_t i = 0; i < area->columns; i++) {
+            sum += values[i * area->channels];
+        }
+    }
+    return sum;
+}
+
+/* The sums of 4 channels, in pairs of int16; at most MOST_TAPS positions. 5 instructions for 4 values. */
+static void average_4(const struct td_pool *window, const struct area *area, const int8_t *values, int8_t *output)
+{
+    const int32_t count = area->rows * area->columns;
+    uint32_t even = 0;
+    uint32_t odd = 0;
+
+    for (int32_t row = area->rows; row > 0; row--, values += area->line) {
+        const int8_t *value = values;
+        for (int32_t i = area->columns; i > 0; i--, value += area->channels) {
+            const uint32_t four = td_load4(value);
+            even = td_sadd16(even, td_sxtb16(four));
+            odd = td_sadd16(odd, td_sxtb16_ror8(four));
+        }
+    }
+    output[0] = average_of(window, (int16_t)(even & 0xffffu), count);
+    output[1] = average_of(window, (int16_t)(odd & 0xffffu), count);
+    output[2] = average_of(window, (int16_t)(even >> 16), count);
+    output[3] = average_of(window, (int16_t)(odd >> 16), count);
+}
+
+/* All channels of one output position. */
+static void average(const struct td_pool *window, const struct area *area, const int8_t *values, int8_t *output)
+{
+    const int32_t count = area->rows * area->columns;
+    int32_t channel = 0;
+
+    if (count <= MOST_TAPS) {
+        for (; channel + 4 <= area->channels; channel += 4) {
+            average_4(window, area, values + channel, output + channel);
+        }
+    }
+    for (; channel < area->channels; channel++) {
+        output[channel] = average_of(window, sum_of_1(area, values + channel), count);
+    }
+}
+
+/* As reference/average_pool_2d.c, four channels at a time where a window has up to 256 values. */
+void td_average_pool_2d(const struct td_average_pool_2d *pool, const int8_t *input, int8_t *output)
+{
+    const struct td_pool *const window = &pool->window;
+    struct area area = {.channels = window->channels, .line = window->input_width * window->channels};
+
+    for (int32_t output_y = 0; output_y < window->output_height; output_y++) {
+        const int32_t y = output_y * window->stride_height - window->pad_top;
+        const struct td_taps rows = td_taps_inside(y, 1, window->filter_height, window->input_height);
+        area.rows = rows.end - rows.begin;
+        for (int32_t output_x = 0; output_x < window->output_width; output_x++, output += area.channels) {
+            const int32_t x = output_x * window->stride_width - window->pad_left;
+            const struct td_taps columns = td_taps_inside(x, 1, window->filter_width, window->input_width);
+            area.columns = columns.end - columns.begin;
+            average(window, &area, input + (y + rows.begin) * area.line + (x + columns.begin) * area.channels, output);
+        }
+    }
+}
