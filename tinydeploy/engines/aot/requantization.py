@@ -36,6 +36,9 @@ BoolArray = npt.NDArray[np.bool_]
 MAX_SHIFT = 23
 """Of the fitted form: the first channel of a pair has 8 more, and shifts end at 31."""
 
+LEADING_SUMS = 2**23
+"""Below it are the accumulators of a channel that leads a pair: 256 times as much fits into int32."""
+
 _SHIFTS_TRIED = 8
 """How many shifts are looked at below a layer's largest: each one costs a bit of the multiplier."""
 
@@ -107,7 +110,8 @@ def bounds_are_natural(layer: Requantization) -> bool:
 def general_form(layer: Requantization) -> General | None:
     """The general form; None where a channel that is not constant has no right shift, or something leaves int32.
 
-    Constant channels for which that is so get a multiplier of 0: what their accumulators are does not matter.
+    Constant channels for which that is so, or that could not lead a pair (see `may_lead_a_pair`), get a multiplier of
+    0: what their accumulators are does not matter.
 
     Exact by construction: SMMLAR is the first of TFLM's roundings, ``offset`` with the sign the second, ties away from
     zero. Where a negative accumulator is rounded to 0 first, the sign makes no difference.
@@ -118,6 +122,7 @@ def general_form(layer: Requantization) -> General | None:
     steps = _steps_of(layer)
     if not np.all(holds | steps.constant):
         return None
+    holds &= ~steps.constant | np.all(abs(_ends(layer)) < LEADING_SUMS, axis=1)
     return General(
         shift=np.where(holds, form.shift, 1),
         multiplier=np.where(holds, form.multiplier, 0),

@@ -10,14 +10,11 @@ from tinydeploy.engines.aot.dsp.context import Context
 from tinydeploy.engines.aot.operator import tensor_at
 from tinydeploy.engines.aot.ops.convolution import folded_bias, weight_rows
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter
-from tinydeploy.engines.aot.requantization import General, bounds_are_natural
+from tinydeploy.engines.aot.requantization import LEADING_SUMS, General, bounds_are_natural
 from tinydeploy.model.graph import Op
 
 _CHANNELS = 4
 """Output channels in a group, and input values in a step."""
-
-_MAX_LEADING_SUM = 2**23
-"""Limit of the accumulator of a pair's first channel, which is computed 256-fold."""
 
 
 def fully_connected_rows(context: Context, op: Op) -> Iterable[Candidate]:
@@ -34,7 +31,7 @@ def fully_connected_rows(context: Context, op: Op) -> Iterable[Candidate]:
     if (
         general is None
         or not bounds_are_natural(layer)
-        or np.any(reach[leading] >= _MAX_LEADING_SUM)
+        or np.any(reach[leading] >= LEADING_SUMS)
         or not _can_be_paired(rows)
     ):
         return
