@@ -84,10 +84,9 @@ def _source(graph: Graph, op: Op, known: Known) -> Interval:
 
 def _table(graph: Graph, op: Op, known: Known) -> Interval:
     """Of an op that is a table: the extremes of the entries that the input can reach, which need not be at its ends."""
-    source = _source(graph, op, known)
     if tensor_at(graph, op, 0).dtype is not DType.INT8:
         return Interval.full(channels_of(graph.output_of(op)))
-    entries = table_of(graph, op)
+    source, entries = _source(graph, op, known), table_of(graph, op)
     ends, channels = np.unique(np.stack([source.low, source.high]), axis=1, return_inverse=True)
     reached = [entries[low + 128 : high + 129] for low, high in ends.T]
     lowest, highest = (np.array([extreme(part) for part in reached], np.int64) for extreme in (np.min, np.max))
