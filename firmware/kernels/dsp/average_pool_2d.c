@@ -31,44 +31,79 @@ static int32_t sum_of_1(const struct area *area, const int8_t *values)
     return sum;
 }
 
-/* The sums of 4 channels, in pairs of int16; at most MOST_TAPS positions. 5 instructions for 4 values. */
-static void average_4(const struct td_pool *window, const struct area *area, const int8_t *values, int8_t *output)
-{
-    const int32_t count = area->rows * area->columns;
-    uint32_t even = 0;
-    uint32_t odd = 0;
+/* The sums of 4 channels, as pairs of int16: channels 0 and 2, 1 and 3. At most MOST_TAPS positions. */
+struct sums {
+    uint32_t even, odd;
+};
 
-    for (int32_t row = area->rows; row > 0; row--, values += area->line) {
+static inline struct sums sums_of_4(const struct area *area, const int8_t *values, int32_t rows)
+{
+    struct sums sums = {0, 0};
+    for (; rows > 0; rows--, values += area->line) {
         const int8_t *value = values;
         for (int32_t i = area->columns; i > 0; i--, value += area->channels) {
             const uint32_t four = td_load4(value);
-            even = td_sadd16(even, td_sxtb16(four));
-            odd = td_sadd16(odd, td_sxtb16_ror8(four));
+            sums.even = td_sxtab16(sums.even, four);
+            sums.odd = td_sxtab16_ror8(sums.odd, four);
         }
     }
-    output[0] = average_of(window, (int16_t)(even & 0xffffu), count);
-    output[1] = average_of(window, (int16_t)(odd & 0xffffu), count);
-    output[2] = average_of(window, (int16_t)(even >> 16), count);
-    output[3] = average_of(window, (int16_t)(odd >> 16), count);
+    return sums;
+}
+
+static inline int32_t lower_half(uint32_t pair)
+{
+    return (int16_t)(pair & 0xffffu);
+}
+
+static inline int32_t upper_half(uint32_t pair)
+{
+    return (int16_t)(pair >> 16);
+}
+
+/* The same of any number of rows, some at a time. */
+static __attribute__((noinline)) void average_4_of_many(const struct td_pool *window, const struct area *area,
+                                                        const int8_t *values, int8_t *output)
+{
+    const int32_t at_once = MOST_TAPS / area->columns;
+    const int32_t count = area->rows * area->columns;
+    int32_t sum[4] = {0};
+
+    for (int32_t rows = area->rows; rows > 0; rows -= at_once, values += at_once * area->line) {
+        const struct sums sums = sums_of_4(area, values, rows < at_once ? rows : at_once);
+        sum[0] += lower_half(sums.even);
+        sum[1] += lower_half(sums.odd);
+        sum[2] += upper_half(sums.even);
+        sum[3] += upper_half(sums.odd);
+    }
+    for (int32_t i = 0; i < 4; i++) {
+        output[i] = average_of(window, sum[i], count);
+    }
 }
 
 /* All channels of one output position. */
 static void average(const struct td_pool *window, const struct area *area, const int8_t *values, int8_t *output)
 {
     const int32_t count = area->rows * area->columns;
+    const int32_t fours = area->columns > MOST_TAPS ? 0 : area->channels & ~3;
     int32_t channel = 0;
 
-    if (count <= MOST_TAPS) {
-        for (; channel + 4 <= area->channels; channel += 4) {
-            average_4(window, area, values + channel, output + channel);
+    for (; channel < fours; channel += 4) {
+        if (count > MOST_TAPS) {
+            average_4_of_many(window, area, values + channel, output + channel);
+            continue;
         }
+        const struct sums sums = sums_of_4(area, values + channel, area->rows);
+        output[channel] = average_of(window, lower_half(sums.even), count);
+        output[channel + 1] = average_of(window, lower_half(sums.odd), count);
+        output[channel + 2] = average_of(window, upper_half(sums.even), count);
+        output[channel + 3] = average_of(window, upper_half(sums.odd), count);
     }
     for (; channel < area->channels; channel++) {
         output[channel] = average_of(window, sum_of_1(area, values + channel), count);
     }
 }
 
-/* As reference/average_pool_2d.c, four channels at a time where a window has up to 256 values. */
+/* As reference/average_pool_2d.c, four channels at a time. */
 void td_average_pool_2d(const struct td_average_pool_2d *pool, const int8_t *input, int8_t *output)
 {
     const struct td_pool *const window = &pool->window;

@@ -46,15 +46,18 @@ static void depthwise_planes(const struct td_depthwise_planes *conv, const int8_
     }
 }
 
-#define FORM(stride, shift)                                                                                       \
-    void td_depthwise_planes_##stride##_shift_##shift(const struct td_depthwise_planes *conv, const int8_t *input, \
-                                                      int8_t *output)                                             \
-    {                                                                                                             \
-        depthwise_planes(conv, input, output, stride, shift);                                                     \
+#define FORM(name, stride, shift)                                                             \
+    void name(const struct td_depthwise_planes *conv, const int8_t *input, int8_t *output)    \
+    {                                                                                         \
+        depthwise_planes(conv, input, output, stride, shift);                                 \
     }
-#define FORMS(shift) FORM(1, shift) FORM(2, shift)
+#define FITTED(shift)                                   \
+    FORM(td_depthwise_planes_1_shift_##shift, 1, shift) \
+    FORM(td_depthwise_planes_2_shift_##shift, 2, shift)
 
-TD_DEPTHWISE_SHIFTS(FORMS)
+TD_DEPTHWISE_SHIFTS(FITTED)
+FORM(td_depthwise_planes_1_general, 1, 0)
+FORM(td_depthwise_planes_2_general, 2, 0)
 
 #endif
 

@@ -15,6 +15,10 @@
  */
 #include "td_shifts.h"
 
+#ifndef TD_DEPTHWISE_SHIFTS
+#define TD_DEPTHWISE_SHIFTS(X)
+#endif
+
         .syntax unified
         .thumb
 
@@ -439,3 +443,5 @@ bias    .req    r3
         depthwise_planes 2, shift, td_depthwise_planes_2_shift_##shift;
 
 TD_DEPTHWISE_SHIFTS(INSTANCE)
+        depthwise_planes 1, 0, td_depthwise_planes_1_general
+        depthwise_planes 2, 0, td_depthwise_planes_2_general

@@ -59,7 +59,8 @@ TD_DSP_3(smmlar, int32_t)  /* the upper word of a * b + (c << 32) + 2^31 */
 TD_DSP_2(pkhbt, "pkhbt %0, %1, %2, lsl #16") /* a.half0, b.half0 */
 TD_DSP_2(pkhtb, "pkhtb %0, %1, %2, asr #16") /* halfword 0: b.half1; halfword 1: a.half1 */
 
-TD_DSP_2(sadd16, "sadd16 %0, %1, %2") /* both halfwords, each wraps around */
+TD_DSP_2(sxtab16, "sxtab16 %0, %1, %2")               /* a + bytes 0 and 2 of b as int16, each half wraps around */
+TD_DSP_2(sxtab16_ror8, "sxtab16 %0, %1, %2, ror #8") /* a + bytes 1 and 3 of b */
 
 /* The larger of each two bytes, signed. The APSR.GE flags go from one instruction to the next. */
 TD_ALWAYS_INLINE uint32_t td_max8(uint32_t a, uint32_t b)
@@ -195,11 +196,6 @@ TD_ALWAYS_INLINE uint32_t td_sxtb16_ror8(uint32_t a)
     return td_sxtb16(a >> 8);
 }
 
-TD_ALWAYS_INLINE uint32_t td_sadd16(uint32_t a, uint32_t b)
-{
-    return ((a + b) & 0xffffu) | (((a >> 16) + (b >> 16)) << 16);
-}
-
 TD_ALWAYS_INLINE uint32_t td_max8(uint32_t a, uint32_t b)
 {
     uint32_t result = 0;
@@ -214,6 +210,17 @@ TD_ALWAYS_INLINE uint32_t td_max8(uint32_t a, uint32_t b)
 TD_ALWAYS_INLINE uint32_t td_min8(uint32_t a, uint32_t b)
 {
     return ~td_max8(~a, ~b);
+}
+
+TD_ALWAYS_INLINE uint32_t td_sxtab16(uint32_t a, uint32_t b)
+{
+    b = td_sxtb16(b);
+    return ((a + b) & 0xffffu) | ((a >> 16) + (b >> 16)) << 16;
+}
+
+TD_ALWAYS_INLINE uint32_t td_sxtab16_ror8(uint32_t a, uint32_t b)
+{
+    return td_sxtab16(a, b >> 8);
 }
 
 TD_ALWAYS_INLINE uint32_t td_usada8(uint32_t a, uint32_t b, uint32_t c)
