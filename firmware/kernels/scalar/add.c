@@ -45,7 +45,9 @@ static void add_run(const void *kernel, int32_t n, const int8_t *first, int32_t 
     for (const int8_t *const end = output + n; output != end; first += first_step, second += second_step) {
         /* The sign comes last: rounding is not symmetric, so it could not be part of the factor. */
         const int32_t sum = rescale(&one, *first) + add.sign * rescale(&two, *second);
-        const int32_t scaled = td_scale(sum, add.result.mantissa, add.result.shift, bias);
+        const int32_t scaled = add.result.shift < 0
+                                   ? td_scale_down(sum, add.result.mantissa, add.result.shift, bias)
+                                   : td_scale_up(sum, add.result.mantissa, add.result.shift, add.zero_point);
         *output++ = (int8_t)(is_bounded ? td_clamp(scaled, add.min, add.max) : scaled);
     }
 }

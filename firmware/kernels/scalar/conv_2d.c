@@ -57,7 +57,10 @@ static int32_t padding(const struct td_conv_2d *conv, const struct window *windo
                                                    conv->input_channels, window->rows, window->columns);
 }
 
-/* All output channels at one position: four at once, so that each input value is loaded for four multiplications. */
+/* So many output channels are computed, and then scaled, at once at one position. */
+#define GROUP 16
+
+/* All output channels at one position: four share each input value that is loaded, the last go one by one. */
 static void convolve_one(const struct td_conv_2d *conv, const struct window *window, int8_t *output)
 {
     const int32_t taps = conv->kernel_height * conv->kernel_width * conv->input_channels;
@@ -65,24 +68,23 @@ static void convolve_one(const struct td_conv_2d *conv, const struct window *win
     const int8_t *weights = conv->weights;
 
     for (int32_t channel = 0; channel < channels;) {
-        const int32_t count = channel + 4 <= channels ? 4 : 1;
+        const int32_t fours = (channels - channel) & ~3;
+        const int32_t count = fours == 0 ? 1 : fours < GROUP ? fours : GROUP;
+        const int32_t *starts = conv->bias + channel;
         const int8_t *values = window->values;
         const int8_t *inside = weights + window->first_weight;
-        int32_t sums[4];
-        for (int32_t i = 0; i < count; i++) {
-            sums[i] = conv->bias[channel + i];
-        }
-        for (int32_t block = window->blocks; block > 0; block--) {
-            if (count == 4) {
-                td_dot_four(sums, &window->runs, values, inside, taps);
+        int32_t sums[GROUP];
+        for (int32_t block = 0; block < window->blocks; block++, starts = sums) {
+            if (count == 1) {
+                sums[0] = *starts + td_dot_one(&window->runs, values, inside);
             } else {
-                sums[0] += td_dot_one(&window->runs, values, inside);
+                td_dot_fours(sums, starts, count, &window->runs, values, inside, taps);
             }
             values += window->block_step;
             inside += window->weights_step;
         }
         for (int32_t i = 0; i < count && !window->is_whole; i++) {
-            sums[i] += padding(conv, window, weights + i * taps);
+            sums[i] = (window->blocks > 0 ? sums : starts)[i] + padding(conv, window, weights + i * taps);
         }
         td_scale_channels(&conv->output_stage, channel, sums, count, output + channel);
         channel += count;
@@ -128,8 +130,8 @@ static void convolve_tile(const struct td_conv_2d *conv, const struct window *wi
             tile.values += window->block_step;
             tile.weights += window->weights_step;
         }
-        td_scale_positions(&conv->output_stage, channel, tile.sums, TILE, output + channel, step);
-        td_scale_positions(&conv->output_stage, channel + next, tile.sums + TILE, TILE, output + channel + next,
+        td_scale_alike(&conv->output_stage, channel, tile.sums, TILE, output + channel, step);
+        td_scale_alike(&conv->output_stage, channel + next, tile.sums + TILE, TILE, output + channel + next,
                            step);
     }
 }

@@ -92,7 +92,7 @@ static void convolve_channel(const struct td_depthwise_conv_2d *conv, const stru
         } else {
             dot_three(sums, &line->taps, values + first * line->distance, line->distance, inside);
         }
-        td_scale_positions(&conv->output_stage, channel, sums, count, output + first * line->step, line->step);
+        td_scale_alike(&conv->output_stage, channel, sums, count, output + first * line->step, line->step);
         position = first + count;
     }
 }

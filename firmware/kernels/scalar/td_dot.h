@@ -21,89 +21,98 @@ struct td_runs {
 #define TD_ADD(sum, product) ((sum) += (product))
 #endif
 
-/* Not inlined, all of these: among the loops around them GCC 12 keeps the pointers in memory. */
-
-/* Adds to four sums; the weights of neighbouring channels stand `next` apart. */
+/* One run for four channels; all pointers move behind it. */
 #if defined(__thumb__) && !defined(__thumb2__)
-/* 15 instructions for 4 products. */
-static __attribute__((noinline, unused)) void td_dot_four(int32_t sums[4], const struct td_runs *runs,
-                                                          const int8_t *values, const int8_t *weights, int32_t next)
-{
-    const int32_t length = runs->length;
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
-
-    for (int32_t count = runs->count; count > 0; count--) {
-        const int8_t *value = values + length;
-        const int8_t *first = weights + length;
-        const int8_t *second = first + next;
-        const int8_t *third = second + next;
-        const int8_t *fourth = third + next;
-        TD_AS_WRITTEN(value);
-        TD_AS_WRITTEN(second);
-        TD_AS_WRITTEN(third);
-        TD_AS_WRITTEN(fourth);
-        for (int32_t i = -length; i != 0;) {
-            const int32_t factor = value[i];
-            TD_ADD(a, factor * first[i]);
-            TD_ADD(b, factor * second[i]);
-            TD_ADD(c, factor * third[i]);
-            TD_ADD(d, factor * fourth[i]);
-            i++;
-            TD_AS_WRITTEN(i);
-        }
-        values += runs->step;
-        weights = first + runs->skip;
-    }
-    sums[0] = a;
-    sums[1] = b;
-    sums[2] = c;
-    sums[3] = d;
-}
-#else
-#define TD_DOT_FOUR_STEP                \
+/* 14 instructions for 4 products, and 2 for 16. */
+#define TD_DOT_STEP                     \
     do {                                \
-        const int32_t factor = *value++; \
-        a += factor * *first++;         \
-        b += factor * *second++;        \
-        c += factor * *third++;         \
-        d += factor * *fourth++;        \
-        TD_AS_WRITTEN(value);           \
-        TD_AS_WRITTEN(first);           \
-        TD_AS_WRITTEN(second);          \
-        TD_AS_WRITTEN(third);           \
-        TD_AS_WRITTEN(fourth);          \
+        const int32_t factor = value[i]; \
+        TD_ADD(a, factor * first[i]);   \
+        TD_ADD(b, factor * second[i]);  \
+        TD_ADD(c, factor * third[i]);   \
+        TD_ADD(d, factor * fourth[i]);  \
+        i++;                            \
+        TD_AS_WRITTEN(i);               \
     } while (0)
-
+#define TD_DOT_RUN(length)        \
+    do {                          \
+        int32_t i = -(length);    \
+        value += (length);        \
+        first += (length);        \
+        second += (length);       \
+        third += (length);        \
+        fourth += (length);       \
+        TD_AS_WRITTEN(value);     \
+        TD_AS_WRITTEN(second);    \
+        TD_AS_WRITTEN(third);     \
+        TD_AS_WRITTEN(fourth);    \
+        while ((i & 3) != 0) {    \
+            TD_DOT_STEP;          \
+        }                         \
+        while (i != 0) {          \
+            TD_DOT_STEP;          \
+            TD_DOT_STEP;          \
+            TD_DOT_STEP;          \
+            TD_DOT_STEP;          \
+        }                         \
+    } while (0)
+#else
 /* 9 instructions for 4 products, and 2 for 16. */
-static __attribute__((noinline, unused)) void td_dot_four(int32_t sums[4], const struct td_runs *runs,
-                                                          const int8_t *values, const int8_t *weights, int32_t next)
-{
-    const int8_t *first = weights;
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
-
-    for (int32_t count = runs->count; count > 0; count--) {
-        const int8_t *value = values;
-        const int8_t *second = first + next;
-        const int8_t *third = second + next;
-        const int8_t *fourth = third + next;
-        for (const int8_t *const end = value + (runs->length & ~3); value != end;) {
-            TD_DOT_FOUR_STEP;
-            TD_DOT_FOUR_STEP;
-            TD_DOT_FOUR_STEP;
-            TD_DOT_FOUR_STEP;
-        }
-        for (const int8_t *const end = value + (runs->length & 3); value != end;) {
-            TD_DOT_FOUR_STEP;
-        }
-        values += runs->step;
-        first += runs->skip;
-    }
-    sums[0] = a;
-    sums[1] = b;
-    sums[2] = c;
-    sums[3] = d;
-}
+#define TD_DOT_STEP                      \
+    do {                                 \
+        const int32_t factor = *value++; \
+        a += factor * *first++;          \
+        b += factor * *second++;         \
+        c += factor * *third++;          \
+        d += factor * *fourth++;         \
+        TD_AS_WRITTEN(value);            \
+        TD_AS_WRITTEN(first);            \
+        TD_AS_WRITTEN(second);           \
+        TD_AS_WRITTEN(third);            \
+        TD_AS_WRITTEN(fourth);           \
+    } while (0)
+#define TD_DOT_RUN(length)                                                      \
+    do {                                                                        \
+        for (const int8_t *const end = value + ((length) & ~3); value != end;) { \
+            TD_DOT_STEP;                                                        \
+            TD_DOT_STEP;                                                        \
+            TD_DOT_STEP;                                                        \
+            TD_DOT_STEP;                                                        \
+        }                                                                       \
+        for (const int8_t *const end = value + ((length) & 3); value != end;) { \
+            TD_DOT_STEP;                                                        \
+        }                                                                       \
+    } while (0)
 #endif
+
+/* Not inlined, these: among the loops around them GCC 12 keeps the pointers in memory. */
+
+/* Computes `channels` sums, a multiple of four, from what they start with, and `sums` may be `starts`. The weights of
+ * neighbouring channels stand `next` apart. */
+static __attribute__((noinline, unused)) void td_dot_fours(int32_t *sums, const int32_t *starts, int32_t channels,
+                                                           const struct td_runs *runs, const int8_t *values,
+                                                           const int8_t *weights, int32_t next)
+{
+    for (; channels > 0; channels -= 4, weights += 4 * next) {
+        int32_t a = *starts++;
+        int32_t b = *starts++;
+        int32_t c = *starts++;
+        int32_t d = *starts++;
+        const int8_t *line = values;
+        const int8_t *first = weights;
+        for (int32_t count = runs->count; count > 0; count--, line += runs->step, first += runs->skip) {
+            const int8_t *value = line;
+            const int8_t *second = first + next;
+            const int8_t *third = second + next;
+            const int8_t *fourth = third + next;
+            TD_DOT_RUN(runs->length);
+        }
+        *sums++ = a;
+        *sums++ = b;
+        *sums++ = c;
+        *sums++ = d;
+    }
+}
 
 /* The sum of one channel. */
 static __attribute__((noinline, unused)) int32_t td_dot_one(const struct td_runs *runs, const int8_t *values,

@@ -14,25 +14,27 @@
 /* Keeps GCC from computing a loop's constant anew at every turn. */
 #define TD_IN_REGISTER(value) __asm__("" : "+r"(value))
 
-/* td_rounding_doubling_high_mul() for b >= 0. */
-static inline int32_t td_high_mul(int32_t a, int32_t b)
-{
 #if TD_NARROW_MULTIPLY
-    /* The product is high * 2^32 + middle * 2^16 + 16 bits that rounding does not see; none of the parts overflows:
-     * |a_high| <= 2^15, b_high < 2^15, all others < 2^16. */
+/* td_rounding_doubling_high_mul() for b >= 0. The product is high * 2^32 + middle * 2^16 + 16 bits that rounding does
+ * not see. No part overflows: |a_high| <= 2^15, b_high < 2^15, all others < 2^16. */
+static __attribute__((noinline)) int32_t td_high_mul(int32_t a, int32_t b)
+{
     const int32_t a_high = a >> 16;
-    const uint32_t a_low = (uint32_t)a & 0xffffu;
+    const uint32_t a_low = (uint16_t)a;
     const uint32_t b_high = (uint32_t)b >> 16;
-    const uint32_t b_low = (uint32_t)b & 0xffffu;
+    const uint32_t b_low = (uint16_t)b;
     const uint32_t unsigned_part = a_low * b_high + (a_low * b_low >> 16);
     const int32_t signed_part = a_high * (int32_t)b_low;
     const int32_t high = a_high * (int32_t)b_high + (signed_part >> 16) + (int32_t)(unsigned_part >> 16);
-    const uint32_t middle = ((uint32_t)signed_part & 0xffffu) + (unsigned_part & 0xffffu);
-    return (int32_t)((uint32_t)high << 1) + (int32_t)((middle + 0x4000u) >> 15);
-#else
-    return td_rounding_doubling_high_mul(a, b);
-#endif
+    const uint32_t middle = (uint32_t)(uint16_t)signed_part + (uint16_t)unsigned_part;
+    return 2 * high + (int32_t)(((middle >> 14) + 1) >> 1);
 }
+#else
+static inline int32_t td_high_mul(int32_t a, int32_t b)
+{
+    return td_rounding_doubling_high_mul(a, b);
+}
+#endif
 
 /* The int8 that is nearest to floor(value / 2). */
 static inline int32_t td_halve(int32_t value)
@@ -50,55 +52,60 @@ static inline int32_t td_halve(int32_t value)
 #endif
 }
 
-/* Factors of 1/2 and more, which are rare, and 0. */
-static __attribute__((noinline)) int32_t td_scale_up(int32_t sum, int32_t mantissa, int32_t shift)
+/* The output of a sum whose factor is 1/2 or more, which is rare, or 0. */
+static __attribute__((noinline)) int32_t td_scale_up(int32_t sum, int32_t mantissa, int32_t shift, int32_t zero_point)
 {
-    return td_multiply(sum, mantissa, shift);
+    return td_clamp(td_multiply(sum, mantissa, shift) + zero_point, INT8_MIN, INT8_MAX);
 }
 
-/* td_requantize() with its channel's factor looked up, and with no bounds but int8's: see td_bound(). `bias` is twice
- * the zero point plus 1. */
-static inline int32_t td_scale(int32_t sum, int32_t mantissa, int32_t shift, int32_t bias)
+/* The output of a sum whose factor is less than 1/2: shift < 0. `bias` is twice the zero point plus 1. */
+static inline int32_t td_scale_down(int32_t sum, int32_t mantissa, int32_t shift, int32_t bias)
 {
-    if (shift >= 0) {
-        return td_clamp(td_scale_up(sum, mantissa, shift) + (bias >> 1), INT8_MIN, INT8_MAX);
-    }
     /* Half a step is added before the last bit goes, where it cannot overflow; one less before makes ties of negative
      * numbers go away from zero. No sum comes within one of INT32_MIN: the headers of the kernels say so. */
     const int32_t scaled = td_high_mul(sum, mantissa);
-    const int32_t halves = (scaled + (scaled >> 31)) >> (-1 - shift);
-    return td_halve(halves + bias);
+    return td_halve(((scaled + (scaled >> 31)) >> (-1 - shift)) + bias);
+}
+
+/* The outputs of `count` sums of one factor, `step` apart. */
+static __attribute__((noinline, unused)) void td_scale_alike(const struct td_output_stage *stage, int32_t channel,
+                                                             const int32_t *sums, int32_t count, int8_t *output,
+                                                             int32_t step)
+{
+    const int32_t index = stage->per_channel ? channel : 0;
+    const int32_t mantissa = stage->mantissa[index];
+    const int32_t shift = stage->shift[index];
+    const int32_t *const end = sums + count;
+    int32_t bias = 2 * stage->zero_point + 1;
+
+    if (shift >= 0) {
+        for (; sums != end; output += step) {
+            *output = (int8_t)td_scale_up(*sums++, mantissa, shift, stage->zero_point);
+        }
+        return;
+    }
+    TD_IN_REGISTER(bias);
+    for (; sums != end; output += step) {
+        *output = (int8_t)td_scale_down(*sums++, mantissa, shift, bias);
+    }
 }
 
 /* The outputs of `count` sums of neighbouring channels. */
 static __attribute__((noinline, unused)) void td_scale_channels(const struct td_output_stage *stage, int32_t channel,
                                                                 const int32_t *sums, int32_t count, int8_t *output)
 {
-    const int32_t step = stage->per_channel;
-    const int32_t *const mantissas = stage->mantissa;
-    const int8_t *const shifts = stage->shift;
+    const int32_t *mantissa = stage->mantissa + channel;
+    const int8_t *shift = stage->shift + channel;
     int32_t bias = 2 * stage->zero_point + 1;
-    int32_t index = channel * step;
 
-    TD_IN_REGISTER(bias);
-    for (const int8_t *const end = output + count; output != end; index += step) {
-        *output++ = (int8_t)td_scale(*sums++, mantissas[index], shifts[index], bias);
+    if (!stage->per_channel) {
+        td_scale_alike(stage, channel, sums, count, output, 1);
+        return;
     }
-}
-
-/* The outputs of `count` sums of one channel at neighbouring positions, `step` apart. */
-static __attribute__((noinline, unused)) void td_scale_positions(const struct td_output_stage *stage, int32_t channel,
-                                                                 const int32_t *sums, int32_t count, int8_t *output,
-                                                                 int32_t step)
-{
-    const int32_t index = stage->per_channel ? channel : 0;
-    const int32_t mantissa = stage->mantissa[index];
-    const int32_t shift = stage->shift[index];
-    int32_t bias = 2 * stage->zero_point + 1;
-
     TD_IN_REGISTER(bias);
-    for (const int32_t *const end = sums + count; sums != end; output += step) {
-        *output = (int8_t)td_scale(*sums++, mantissa, shift, bias);
+    for (const int8_t *const end = output + count; output != end; sums++, mantissa++, shift++) {
+        *output++ = (int8_t)(*shift < 0 ? td_scale_down(*sums, *mantissa, *shift, bias)
+                                        : td_scale_up(*sums, *mantissa, *shift, stage->zero_point));
     }
 }
 
