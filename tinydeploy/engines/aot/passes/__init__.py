@@ -11,7 +11,6 @@ from tinydeploy.engines.aot.passes.drop_identities import drop_identities
 from tinydeploy.engines.aot.passes.fold_constants import fold_constants
 from tinydeploy.engines.aot.passes.fold_padding import fold_padding
 from tinydeploy.engines.aot.passes.fuse_activations import fuse_activations
-from tinydeploy.engines.aot.passes.pool_means import pool_means
 from tinydeploy.engines.aot.passes.ranges import accumulator_ranges, value_ranges
 from tinydeploy.engines.aot.passes.remove_channels import remove_channels
 from tinydeploy.model.graph import Graph
@@ -22,7 +21,6 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     drop_identities,
     fuse_activations,
-    pool_means,
     fold_padding,
     remove_channels,
 )
@@ -32,8 +30,8 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 def run_passes(graph: Graph) -> Graph:
     """The graph after all passes, repeated until none finds anything to do.
 
-    Every pass that changes a graph makes it smaller: fewer ops, fewer channels, fewer weights other than 0. The two
-    that do not (a reshape that reads what the one before it does, MEAN that becomes a pool) cannot be undone by others.
+    That comes to an end: each change leaves fewer ops, fewer channels, fewer weights other than 0, or a reshape with
+    fewer reshapes before it.
     """
     before = None
     while graph is not before:

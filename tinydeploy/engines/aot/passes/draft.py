@@ -41,6 +41,21 @@ class Draft:
         """Gives an activation another shape."""
         self.tensors[index] = replace(self.tensors[index], shape=tuple(shape))
 
+    def now(self, op: Op) -> Op:
+        """An op of the graph, as it is by now."""
+        return self.ops[self._position(op)]
+
+    def put(self, op: Op, new: Op) -> None:
+        """Puts another op into an op's place; both have one number."""
+        self.ops[self._position(op)] = new
+
+    def drop(self, op: Op) -> None:
+        """Takes an op away."""
+        del self.ops[self._position(op)]
+
+    def _position(self, op: Op) -> int:
+        return [known.index for known in self.ops].index(op.index)
+
     def read_instead(self, old: int, new: int) -> None:
         """Makes every op that reads tensor ``old`` read ``new``."""
         self.ops = [

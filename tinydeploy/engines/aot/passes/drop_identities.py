@@ -19,19 +19,24 @@ def drop_identities(graph: Graph) -> Graph:
 
     That is tables whose input can only have values that they map to themselves, and RESHAPE, TRANSPOSE and PAD that
     leave everything where it is; always between tensors of one shape, type and quantisation. Of two reshapes in a row
-    the second reads what the first does.
+    the second reads what the first does. Of ops that are next to each other one is dropped at a time.
     """
     draft = Draft(graph)
+    touched: set[int] = set()
     for position, op in enumerate(graph.ops):
-        if position not in compiled_ops(graph):
+        if position not in compiled_ops(graph) or not touched.isdisjoint((*op.inputs, *op.outputs)):
             continue
         if _is_identity(graph, op):
-            return _without(draft, op)
+            _drop(draft, op)
+            touched.update((op.inputs[0], *op.outputs))
+            continue
         before = writers(graph).get(op.inputs[0])
-        if op.kind in _RESHAPES and before is not None and before.kind in _RESHAPES and _is_compiled(graph, before):
-            draft.ops[position] = replace(op, kind="RESHAPE", inputs=before.inputs[:1], options=None)
-            return draft.finished()
-    return graph
+        if before is None or not {op.kind, before.kind} <= _RESHAPES or not touched.isdisjoint(before.inputs):
+            continue
+        if _is_compiled(graph, before):
+            draft.put(op, replace(op, kind="RESHAPE", inputs=before.inputs[:1], options=None))
+            touched.update((*before.inputs, *op.inputs, *op.outputs))
+    return draft.finished_if_changed()
 
 
 def _is_compiled(graph: Graph, op: Op) -> bool:
@@ -61,15 +66,13 @@ def _can_write_elsewhere(graph: Graph, index: int) -> bool:
     return writer is not None and index not in graph.outputs and _is_compiled(graph, writer)
 
 
-def _without(draft: Draft, op: Op) -> Graph:
-    """The graph without an op that is an identity."""
+def _drop(draft: Draft, op: Op) -> None:
+    """Makes all who read an identity's output read its input, or, where its output is the graph's, the other way."""
     source, output = op.inputs[0], op.outputs[0]
-    draft.ops.remove(op)
+    draft.drop(op)
     if output in draft.graph.outputs:
-        writer = writers(draft.graph)[source]
-        outputs = tuple(output if index == source else index for index in writer.outputs)
-        draft.ops[draft.ops.index(writer)] = replace(writer, outputs=outputs)
+        writer = draft.now(writers(draft.graph)[source])
+        draft.put(writer, replace(writer, outputs=tuple(output if i == source else i for i in writer.outputs)))
         draft.read_instead(source, output)
     else:
         draft.read_instead(output, source)
-    return draft.finished()

@@ -29,7 +29,7 @@ def fold_constants(graph: Graph) -> Graph:
             # The op has been judged on the graph as it was; data, which is all that is new, changes nothing of that.
             memory = _memory_after(draft, OPERATORS[op.kind].lower(graph, op))
             if memory is not None:
-                draft.ops.remove(op)
+                draft.drop(op)
                 for index in op.outputs:
                     tensor = draft.tensors[index]
                     data = memory[index].view(tensor.dtype.numpy).reshape(tensor.shape)

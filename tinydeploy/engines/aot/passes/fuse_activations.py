@@ -37,8 +37,8 @@ def fuse_activations(graph: Graph) -> Graph:
             continue
         fused = _fused(graph, before, op)
         if fused is not None:
-            draft.ops[draft.ops.index(before)] = fused
-            draft.ops.remove(op)
+            draft.put(before, fused)
+            draft.drop(op)
     return draft.finished_if_changed()
 
 
