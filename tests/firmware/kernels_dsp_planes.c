@@ -487,24 +487,27 @@ static void count_depthwise(int32_t stride, int32_t shift, int in_place, int32_t
     print_numbers("count depthwise_planes", facts, 7);
 }
 
-static void count_planes(int32_t channels, int32_t height, int32_t width, int32_t border)
+static void count_planes(int32_t channels, int32_t height, int32_t width, int32_t before, int32_t behind)
 {
-    const int32_t pitch = width + 2 * border;
-    const struct td_planes planes = {channels, height, width, pitch, (height + 2 * border) * pitch, border * pitch + border};
+    const int32_t pitch = before + width + behind;
+    const struct td_planes planes = {
+        channels, height, width, pitch, (before + height + behind) * pitch, before * pitch + before,
+    };
     const struct td_to_planes to_planes = {.border = {.planes = planes, .value = 0}};
     const struct td_average_planes average = {.planes = planes, .divisor = height * width, .min = -128, .max = 127};
+    int32_t facts[] = {channels, height, width, before, behind, 0};
     uint32_t start = TIMER[1];
     td_plane_border(&to_planes.border, pool);
-    int32_t facts[] = {channels, height, width, border, (int32_t)instructions_since(start)};
-    print_numbers("count plane_border", facts, 5);
+    facts[5] = (int32_t)instructions_since(start);
+    print_numbers("count plane_border", facts, 6);
     start = TIMER[1];
     td_to_planes(&to_planes, pool + 2 * MOST_BYTES, pool);
-    facts[4] = (int32_t)instructions_since(start);
-    print_numbers("count to_planes", facts, 5);
+    facts[5] = (int32_t)instructions_since(start);
+    print_numbers("count to_planes", facts, 6);
     start = TIMER[1];
     td_average_planes(&average, pool, pool);
-    facts[4] = (int32_t)instructions_since(start);
-    print_numbers("count average_planes", facts, 5);
+    facts[5] = (int32_t)instructions_since(start);
+    print_numbers("count average_planes", facts, 6);
 }
 
 static void count_pools(int32_t channels, int32_t size, int32_t filter)
@@ -536,7 +539,8 @@ static void count_add(int32_t count, int is_bounded)
 
 static void count_all(void)
 {
-    static const int32_t shapes[][3] = {{48, 48, 8}, {24, 24, 32}, {12, 12, 64}, {6, 6, 128}, {3, 3, 256}, {25, 5, 64}, {1, 1, 8}, {2, 7, 16}};
+    static const int32_t shapes[][3] = {{48, 48, 8}, {24, 24, 32}, {12, 12, 64}, {6, 6, 128},
+                                         {3, 3, 256}, {25, 5, 64}, {1, 1, 8}, {2, 7, 16}};
     for (int32_t i = 0; i < 8; i++) {
         const int32_t channels = shapes[i][2];
         for (int32_t shift = 0; shift <= 8; shift += 8) {
@@ -545,11 +549,16 @@ static void count_all(void)
             count_depthwise(2, shift, 0, channels, (shapes[i][0] + 1) / 2, (shapes[i][1] + 1) / 2);
         }
         count_depthwise(1, 8, 0, channels, shapes[i][0], shapes[i][1]);
-        count_planes(channels, shapes[i][0], shapes[i][1], 1);
-        count_planes(channels, shapes[i][0], shapes[i][1], 0);
+        count_planes(channels, shapes[i][0], shapes[i][1], 1, 1);
+        count_planes(channels, shapes[i][0], shapes[i][1], 0, 1);
+        count_planes(channels, shapes[i][0], shapes[i][1], 2, 2);
         count_add(16 * channels, 0);
         count_add(16 * channels, 1);
     }
+    count_planes(7, 10, 9, 1, 1);
+    count_planes(3, 20, 15, 0, 1);
+    count_planes(64, 1, 125, 0, 0);
+    count_planes(64, 1, 64, 0, 0);
     count_pools(64, 8, 8);
     count_pools(64, 24, 24);
     count_pools(16, 24, 2);

@@ -7,18 +7,28 @@ static void fill(int8_t *to, int32_t bytes, uint32_t word)
     for (; bytes >= 4; bytes -= 4, to += 4) {
         td_store4(to, word);
     }
-    for (; bytes > 0; bytes--) {
-        *to++ = (int8_t)(word & 0xffu);
+    if (bytes & 2) {
+        const uint16_t half = (uint16_t)word;
+        memcpy(to, &half, sizeof half);
+        to += 2;
+    }
+    if (bytes & 1) {
+        *to = (int8_t)(word & 0xffu);
     }
 }
 
-/* Between rows, `gaps` times. Two bytes are what a border of one column leaves. */
+/* Between rows, `gaps` times. One or two bytes are what a border of one column leaves, behind rows or on both sides. */
 static void fill_gaps(int8_t *to, int32_t gaps, int32_t bytes, int32_t pitch, uint32_t word)
 {
+    const uint16_t half = (uint16_t)word;
+
     if (bytes == 2) {
-        const uint16_t half = (uint16_t)word;
         for (; gaps > 0; gaps--, to += pitch) {
             memcpy(to, &half, sizeof half);
+        }
+    } else if (bytes == 1) {
+        for (; gaps > 0; gaps--, to += pitch) {
+            *to = (int8_t)(word & 0xffu);
         }
     } else if (bytes > 0) {
         for (; gaps > 0; gaps--, to += pitch) {

@@ -110,7 +110,7 @@ def instructions_of(output: Planes, stride: int, *, fitted: bool) -> float:
         strips = pairs * (pair + per_pair * rows) + single * (19 + (16 + per_single) * rows)
         return 67 + output.channels * (29 + per_channel + strips)
     pair, alone = 19 + (36 + per_pair) * rows, 10 + (21 + per_single) * rows
-    moved = 90 + rows * (15 + 3.75 * output.width)
+    moved = 65 + (rows - 1) * (15 + 3.75 * output.width)
     return 60 + moved + output.channels * (36 + per_channel + pairs * pair + single * alone)
 
 
@@ -136,12 +136,11 @@ def border_call(graph: Graph, tensor: int, planes: Planes) -> Call:
 
 
 def border_instructions(planes: Planes) -> float:
-    """Of one call of ``td_plane_border``."""
-    first_gap = planes.origin + planes.width
-    gap = planes.pitch - planes.width
-    tail = planes.plane_bytes - first_gap - (planes.height - 1) * planes.pitch
-    between = (planes.height - 1) * (4 if gap == 2 else 8 + _fill(gap) if gap else 0)
-    return 38 + planes.channels * (33 + _fill(planes.origin) + between + _fill(tail))
+    """Of one call of ``td_plane_border``: measured, within 12 %."""
+    head, gap = planes.origin, planes.pitch - planes.width
+    tail = planes.plane_bytes - head - planes.width - (planes.height - 1) * planes.pitch
+    of_gap = 3.8 if gap in {1, 2} else 12 + 4 * (gap // 4) if gap else 0
+    return 20 + planes.channels * (43 + 4 * (head // 4 + tail // 4) + of_gap * (planes.height - 1))
 
 
 def to_planes_call(graph: Graph, source: int, target: int, planes: Planes) -> Call:
@@ -159,13 +158,8 @@ def to_planes_call(graph: Graph, source: int, target: int, planes: Planes) -> Ca
 
 
 def turning_instructions(planes: Planes) -> float:
-    """Of one call of ``td_to_planes``."""
-    fours, blocks = planes.channels // 4, planes.width // 4
-    of_4 = 30 + 33 * blocks + 20 * (planes.width % 4)
-    of_1 = 18 + 4 * planes.width
-    return border_instructions(planes) + planes.height * (20 + fours * of_4 + planes.channels % 4 * of_1)
-
-
-def _fill(n: int) -> float:
-    """For so many bytes in a row."""
-    return 5 * (n // 4) + 4 * (n % 4)
+    """Of one call of ``td_to_planes``: measured, within 10 %."""
+    of_4 = 32 + 34 * (planes.width // 4) + 22 * (planes.width % 4)
+    of_1 = 11 + 3.6 * planes.width
+    row = 90 + planes.channels // 4 * of_4 + planes.channels % 4 * of_1
+    return border_instructions(planes) + planes.height * row

@@ -35,11 +35,11 @@ def average_planes(context: Context, op: Op) -> Iterable[Candidate]:
 
 
 def instructions_of(planes: Planes) -> float:
-    """Of one call of ``td_average_planes``."""
+    """Of one call of ``td_average_planes``: measured, within 6 %."""
     planes = _in_one_row(planes)
-    words, rest = divmod(planes.width, 4)
-    row = 22 + 16 * (words // 4) + 6 * (words % 4) + (8 if rest else 0)
-    return 40 + planes.channels * (30 + planes.height * row)
+    sixteens, rest = divmod(planes.width, 16)
+    row = 16 + 14.9 * sixteens + 6.5 * (rest // 4) + (9 if rest % 4 else 0)
+    return 26 + planes.channels * (38 + planes.height * row)
 
 
 def _in_one_row(planes: Planes) -> Planes:
