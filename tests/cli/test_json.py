@@ -162,7 +162,7 @@ def test_outputs_that_differ_are_told_with_the_first_and_the_exit_code(tmp_path,
     """With a copy of the project whose kernel writes the same value everywhere."""
     for part in ("tinydeploy", "boards", "firmware", "templates"):
         shutil.copytree(CHECKOUT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "firmware" / "kernels" / "reference" / "fully_connected.c").write_text(
+    (tmp_path / "firmware" / "kernels" / "scalar" / "fully_connected.c").write_text(
         """\
 #include "td_fully_connected.h"
 

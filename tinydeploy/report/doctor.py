@@ -19,7 +19,9 @@ def doctor_table(checks: Sequence[Check]) -> RenderableType:
     if not wanting:
         return Group(table, "", Text("everything is there", "green"))
     todo = (f"\n  {check.name}: {check.hint}" for check in wanting)
-    return Group(table, "", Text.assemble(("what to do", "bold"), *todo))
+    is_short = any(check.required for check in wanting)
+    title = ("what to do", "bold") if is_short else ("everything that is required is there; for more", "green")
+    return Group(table, "", Text.assemble(title, *todo))
 
 
 def doctor_json(checks: Sequence[Check]) -> dict[str, Json]:
