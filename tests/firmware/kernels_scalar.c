@@ -1,9 +1,9 @@
-/* Compares the scalar kernels with the reference ones on random layers, bit for bit: on the host under sanitizers, or on
- * an emulated Cortex-M.
+/* Compares the scalar kernels with the reference ones on random layers, bit for bit: on the host under sanitizers, or
+ * on an emulated Cortex-M.
  *
  * The scalar kernels are compiled under other names: scalar_td_add() and so on. Every array ends where its memory does,
- * so that it stands at any address and sanitizers see what is read behind it. Ends with status 0 if all agree, else with
- * 1 after a line that names kernel and seed. All fits into 16 KB of RAM. */
+ * so that it stands at any address and sanitizers see what is read behind it. Ends with status 0 if all agree, else
+ * with 1 after a line that names kernel and seed. All fits into 16 KB of RAM. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
