@@ -1,11 +1,10 @@
 #include "td_conv_2d_gemm.h"
 
-#include "td_window.h"
-
 /* What is the same for all windows. */
 struct shape {
     int32_t row_bytes; /* of the kernel */
     int32_t groups;    /* of 4 values in a kernel row */
+    int32_t window_bytes; /* of a copy */
     int32_t row_step;  /* from one row of a window to the next in the input, bytes */
     int32_t last_y;    /* the greatest place of a window's first value that is wholly inside; negative: there is none */
     int32_t last_x;
@@ -17,6 +16,7 @@ static struct shape shape_of(const struct td_conv_2d_gemm *conv)
     return (struct shape){
         .row_bytes = row_bytes,
         .groups = row_bytes / 4,
+        .window_bytes = (conv->kernel_height * row_bytes + 15) / 16 * 16,
         .row_step = conv->dilation_height * conv->input_width * conv->input_channels,
         .last_y = conv->input_height - 1 - (conv->kernel_height - 1) * conv->dilation_height,
         /* Taps that are apart are never read in one go. */
@@ -24,92 +24,158 @@ static struct shape shape_of(const struct td_conv_2d_gemm *conv)
     };
 }
 
-static int8_t *copy(int8_t *to, const int8_t *from, int32_t bytes)
+TD_ALWAYS_INLINE void copy(int8_t *to, const int8_t *from, int32_t bytes)
 {
+    for (; bytes >= 16; bytes -= 16, from += 16, to += 16) {
+        td_store4(to, td_load4(from));
+        td_store4(to + 4, td_load4(from + 4));
+        td_store4(to + 8, td_load4(from + 8));
+        td_store4(to + 12, td_load4(from + 12));
+    }
     for (; bytes >= 4; bytes -= 4, from += 4, to += 4) {
         td_store4(to, td_load4(from));
     }
     for (; bytes > 0; bytes--) {
         *to++ = *from++;
     }
-    return to;
-}
-
-static int8_t *fill(int8_t *to, int32_t value, int32_t bytes)
-{
-    const uint32_t word = (uint32_t)(uint8_t)value * 0x01010101u;
-    for (; bytes >= 4; bytes -= 4, to += 4) {
-        td_store4(to, word);
-    }
-    for (; bytes > 0; bytes--) {
-        *to++ = (int8_t)value;
-    }
-    return to;
 }
 
 /* Copies the window whose first value is at (y, x), possibly outside, and puts the zero point where there is no input. */
-static void copy_window(const struct td_conv_2d_gemm *conv, const int8_t *input, int32_t y, int32_t x, int8_t *to)
+static __attribute__((noinline)) void copy_window(const struct td_conv_2d_gemm *conv, const struct shape *shape,
+                                                  const int8_t *input, int32_t y, int32_t x, int8_t *to)
 {
     const int32_t channels = conv->input_channels;
-    const int32_t zero_point = conv->input_zero_point;
-    const struct td_taps columns = td_taps_inside(x, conv->dilation_width, conv->kernel_width, conv->input_width);
-    const int32_t inside = columns.end - columns.begin;
-    const int32_t runs = conv->dilation_width == 1 ? inside > 0 : inside;
-    const int32_t run = conv->dilation_width == 1 ? inside * channels : channels;
-    const int32_t first = x + columns.begin * conv->dilation_width;
+    const int32_t step = conv->dilation_width;
+    const int32_t begin = x < 0 ? (-x + step - 1) / step : 0;
+    const int32_t fitting = (conv->input_width - x + step - 1) / step;
+    const int32_t end = fitting < conv->kernel_width ? fitting : conv->kernel_width;
+    const uint32_t zero_points = (uint32_t)(uint8_t)conv->input_zero_point * 0x01010101u;
 
-    for (int32_t row = 0; row < conv->kernel_height; row++, y += conv->dilation_height) {
-        if (y < 0 || y >= conv->input_height) {
-            to = fill(to, zero_point, conv->kernel_width * channels);
-            continue;
+    for (int32_t at = 0; at < shape->window_bytes; at += 16) {
+        td_store4(to + at, zero_points);
+        td_store4(to + at + 4, zero_points);
+        td_store4(to + at + 8, zero_points);
+        td_store4(to + at + 12, zero_points);
+    }
+    if (x >= conv->input_width || begin >= end) {
+        return;
+    }
+    const int8_t *from = input + (y * conv->input_width + x + begin * step) * channels;
+    to += begin * channels;
+    for (int32_t row = 0; row < conv->kernel_height; row++) {
+        if ((uint32_t)y < conv->input_height) {
+            if (step == 1) {
+                copy(to, from, (end - begin) * channels);
+            } else {
+                for (int32_t i = 0; i < end - begin; i++) {
+                    copy(to + i * channels, from + i * step * channels, channels);
+                }
+            }
         }
-        const int8_t *from = input + (y * conv->input_width + first) * channels;
-        to = fill(to, zero_point, columns.begin * channels);
-        for (int32_t i = 0; i < runs; i++, from += conv->dilation_width * channels) {
-            to = copy(to, from, run);
-        }
-        to = fill(to, zero_point, (conv->kernel_width - columns.end) * channels);
+        y += conv->dilation_height;
+        from += shape->row_step;
+        to += shape->row_bytes;
     }
 }
 
-/* Writes 4 windows to the buffer. `windows->skip`: from the end of a row's last group to the next row. */
+/* Writes what is behind the last whole group of every row to the buffer: 1 byte a row. */
+static void expand_single(int32_t *buffer, const struct td_gemm_windows *windows, int32_t rows, int32_t groups)
+{
+    for (int32_t row = 0; row < rows; row += 4, buffer += 2 * TD_GEMM_PIXELS) {
+        for (int32_t i = 0; i < TD_GEMM_PIXELS; i++) {
+            const int32_t step = 4 * groups + windows->skip[i];
+            const int8_t *from = windows->from[i] + 4 * groups + row * step;
+            const uint32_t first = (uint32_t)*from;
+            /* Behind the last row come weights of 0, so it does not matter what else is read. */
+            from += row + 1 < rows ? step : 0;
+            const uint32_t second = (uint32_t)*from;
+            from += row + 2 < rows ? step : 0;
+            const uint32_t third = (uint32_t)*from;
+            from += row + 3 < rows ? step : 0;
+            buffer[i] = (int32_t)td_pkhbt(first, third);
+            buffer[TD_GEMM_PIXELS + i] = (int32_t)td_pkhbt(second, (uint32_t)*from);
+        }
+    }
+}
+
+static int32_t *expand_word(int32_t *to, uint32_t word)
+{
+    to[0] = (int32_t)td_sxtb16(word);
+    to[TD_GEMM_PIXELS] = (int32_t)td_sxtb16_ror8(word);
+    return to + 2 * TD_GEMM_PIXELS;
+}
+
+/* The same for 2 or 3 bytes a row. */
+static void expand_several(int32_t *buffer, const struct td_gemm_windows *windows, int32_t rows, int32_t groups,
+                           int32_t bytes)
+{
+    for (int32_t i = 0; i < TD_GEMM_PIXELS; i++) {
+        const int8_t *from = windows->from[i] + 4 * groups;
+        int32_t *to = buffer + i;
+        uint32_t word = 0;
+        int32_t bits = 0;
+        for (int32_t row = 0; row < rows; row++, from += 4 * groups + windows->skip[i]) {
+            uint32_t values = (uint32_t)(uint8_t)from[0] | (uint32_t)(uint8_t)from[1] << 8;
+            if (bytes == 3) {
+                values |= (uint32_t)(uint8_t)from[2] << 16;
+            }
+            word |= values << bits;
+            bits += 8 * bytes;
+            if (bits >= 32) {
+                to = expand_word(to, word);
+                bits -= 32;
+                word = values >> (8 * bytes - bits);
+            }
+        }
+        if (bits > 0) {
+            expand_word(to, word);
+        }
+    }
+}
+
 static void expand(const struct td_conv_2d_gemm *conv, const struct shape *shape, const struct td_gemm_windows *windows,
                    int32_t *buffer)
 {
+    const int32_t rest = shape->row_bytes - 4 * shape->groups;
+    int32_t *const behind = buffer + 2 * TD_GEMM_PIXELS * shape->groups * conv->kernel_height;
+
     if (shape->groups > 0) {
         td_gemm_expand(buffer, windows, conv->kernel_height, shape->groups);
     }
-    if (shape->row_bytes == 4 * shape->groups) {
-        return;
-    }
-    struct td_gemm_windows rest = *windows;
-    int32_t value = 4 * shape->groups * conv->kernel_height;
-    for (int32_t row = 0; row < conv->kernel_height; row++) {
-        for (int32_t at = 4 * shape->groups; at < shape->row_bytes; at++, value++) {
-            td_gemm_expand_value(buffer, value, rest.from, at);
-        }
-        for (int32_t i = 0; i < TD_GEMM_PIXELS; i++) {
-            rest.from[i] += 4 * shape->groups + rest.skip[i];
-        }
+    if (rest == 1) {
+        expand_single(behind, windows, conv->kernel_height, shape->groups);
+    } else if (rest > 1) {
+        expand_several(behind, windows, conv->kernel_height, shape->groups, rest);
     }
 }
 
-/* Finds pixel `i` of a tile: in the input where it is wholly inside, else in a copy. */
-TD_ALWAYS_INLINE void find_window(const struct td_conv_2d_gemm *conv, const struct shape *shape, const int8_t *input,
-                                  struct td_gemm_position position, int32_t i, struct td_gemm_windows *windows,
-                                  int8_t *copies)
+/* Finds 4 windows of any pixels: those that are wholly inside in the input, others in copies. */
+static __attribute__((noinline)) void find_windows(const struct td_conv_2d_gemm *conv, const struct shape *shape,
+                                                   const int8_t *input, struct td_gemm_position position,
+                                                   struct td_gemm_windows *windows, int32_t *offsets, int8_t *copies)
 {
-    const int32_t y = position.row * conv->stride_height - conv->pad_top;
-    const int32_t x = position.column * conv->stride_width - conv->pad_left;
-    if (y >= 0 && y <= shape->last_y && x >= 0 && x <= shape->last_x) {
-        windows->from[i] = input + (y * conv->input_width + x) * conv->input_channels;
-        windows->skip[i] = shape->row_step - 4 * shape->groups;
-    } else {
-        int8_t *const window = copies + i * ((conv->kernel_height * shape->row_bytes + 3) & ~3);
-        copy_window(conv, input, y, x, window);
-        windows->from[i] = window;
-        windows->skip[i] = shape->row_bytes - 4 * shape->groups;
+    for (int32_t i = 0; i < TD_GEMM_PIXELS; i++, copies += shape->window_bytes) {
+        const int32_t y = position.row * conv->stride_height - conv->pad_top;
+        const int32_t x = position.column * conv->stride_width - conv->pad_left;
+        if (y >= 0 && y <= shape->last_y && x >= 0 && x <= shape->last_x) {
+            windows->from[i] = input + (y * conv->input_width + x) * conv->input_channels;
+            windows->skip[i] = shape->row_step - 4 * shape->groups;
+        } else {
+            copy_window(conv, shape, input, y, x, copies);
+            windows->from[i] = copies;
+            windows->skip[i] = shape->row_bytes - 4 * shape->groups;
+        }
+        offsets[i] = td_gemm_offset(&conv->gemm, position);
+        td_gemm_next(&conv->gemm, &position);
     }
+}
+
+/* Whether 4 pixels from this one on are in one row, and their windows wholly inside. */
+TD_ALWAYS_INLINE bool are_inside(const struct td_conv_2d_gemm *conv, const struct shape *shape, int32_t y, int32_t x,
+                                 int32_t column)
+{
+    return y >= 0 && y <= shape->last_y && x >= 0 && x + 3 * conv->stride_width <= shape->last_x &&
+           column + TD_GEMM_PIXELS <= conv->gemm.columns;
 }
 
 void td_conv_2d_gemm(const struct td_conv_2d_gemm *conv, const int8_t *input, int8_t *output, int8_t *scratch)
@@ -123,12 +189,22 @@ void td_conv_2d_gemm(const struct td_conv_2d_gemm *conv, const int8_t *input, in
     struct td_gemm_windows windows;
 
     for (int32_t left = gemm->rows * gemm->columns; left > 0; left -= TD_GEMM_PIXELS) {
-        for (int32_t i = 0; i < TD_GEMM_PIXELS; i++) {
-            find_window(conv, &shape, input, position, i, &windows, copies);
-            offsets[i] = td_gemm_offset(gemm, position);
-            td_gemm_next(gemm, &position);
+        const int32_t y = position.row * conv->stride_height - conv->pad_top;
+        const int32_t x = position.column * conv->stride_width - conv->pad_left;
+        int8_t *to = output;
+        if (are_inside(conv, &shape, y, x, position.column)) {
+            const int8_t *from = input + (y * conv->input_width + x) * conv->input_channels;
+            for (int32_t i = 0; i < TD_GEMM_PIXELS; i++, from += conv->stride_width * conv->input_channels) {
+                windows.from[i] = from;
+                windows.skip[i] = shape.row_step - 4 * shape.groups;
+            }
+            to += td_gemm_offset(gemm, position);
+            td_gemm_offsets_in_row(gemm, offsets);
+        } else {
+            find_windows(conv, &shape, input, position, &windows, offsets, copies);
         }
         expand(conv, &shape, &windows, buffer);
-        td_gemm_multiply(gemm, buffer, output);
+        td_gemm_multiply(gemm, buffer, to);
+        td_gemm_move(gemm, &position, TD_GEMM_PIXELS);
     }
 }

@@ -1,7 +1,7 @@
 /* What td_gemm.h declares, for Armv7E-M and Armv8-M with the DSP extension: the tile functions and td_gemm_expand.
  *
  * Assembler, since a tile needs 14 registers at once: GCC 12 spills some of them, and takes 1.2 times as many instructions.
- * A pair of channels takes 12 instructions per 16 multiplications, 3 more every 8 steps, and 39 around them.
+ * A pair of channels takes 12 instructions per 16 multiplications, 3 more every 16 steps, and 39 around them.
  * One instance for every output shift that a model uses: td_shifts.h, generated, lists them.
  */
 #include "td_shifts.h"
@@ -112,10 +112,10 @@ value1  .req lr
     add     r5, stream, r5, lsl #2
     add     r7, r1, r6, lsl #3
     str     r2, [r7]                        /* the output */
-    /* Of the groups of 4 values, the first stands before the loop and 4 in it, some of which are skipped at first. */
+    /* Of the groups of 4 values, the first stands before the loop and 8 in it, some of which are skipped at first. */
     rsb     r6, r6, #4
-    ubfx    r6, r6, #2, #2
-    mov     r9, #(3f - 2f) / 4
+    ubfx    r6, r6, #2, #3
+    mov     r9, #(3f - 2f) / 8
     adr     r10, 2f
     mla     r10, r6, r9, r10
     orr     r10, r10, #1                    /* Thumb */
@@ -129,7 +129,7 @@ value1  .req lr
     ldr     pc, [sp, #FRAME_ENTRY]
     .balign 4
 2:
-    .rept 8
+    .rept 16
     step    \is_wide
     .endr
 3:

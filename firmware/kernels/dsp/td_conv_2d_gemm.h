@@ -17,7 +17,7 @@ struct td_conv_2d_gemm {
 };
 
 /* `input` is [height][width][channels]; outside it every value is its zero point. No alignment is needed but that of
- * `scratch`, 16: gemm.pairs.depth * 8 + TD_GEMM_TAIL_BYTES and behind them the bytes of 4 windows, each rounded up to 4.
+ * `scratch`, 16: gemm.pairs.depth * 8 + TD_GEMM_TAIL_BYTES and behind them the bytes of 4 windows, each rounded up to 16.
  * Goes over the output in raster order, and reads all input of 4 pixels before it writes any of their outputs. */
 void td_conv_2d_gemm(const struct td_conv_2d_gemm *conv, const int8_t *input, int8_t *output, int8_t *scratch);
 

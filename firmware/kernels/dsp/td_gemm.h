@@ -82,29 +82,14 @@ struct td_gemm_windows {
 /* Writes `rows` rows of `groups` * 4 values (both at least 1) of 4 windows to the buffer, as int16 pairs. */
 void td_gemm_expand(int32_t *buffer, const struct td_gemm_windows *windows, int32_t rows, int32_t groups);
 
-/* Where a tile starts: its first pixel. */
+/* Of an output pixel. */
 struct td_gemm_position {
     int32_t row, column;
 };
 
-static inline int32_t *td_gemm_offsets(const struct td_gemm *gemm, int32_t *buffer)
-{
-    return buffer + gemm->pairs.depth * 2 + 1;
-}
-
 static inline int32_t td_gemm_offset(const struct td_gemm *gemm, struct td_gemm_position position)
 {
     return gemm->origin + position.row * gemm->row_step + position.column * gemm->pixel_step;
-}
-
-/* Writes value `index` of 4 windows, which stands `at` bytes behind each `from`, to the buffer. */
-static inline void td_gemm_expand_value(int32_t *buffer, int32_t index, const int8_t *const from[4], int32_t at)
-{
-    int8_t *to = (int8_t *)(buffer + (index >> 2) * 8 + (index & 1) * 4) + (index & 2);
-    for (int32_t i = 0; i < TD_GEMM_PIXELS; i++, to += 4) {
-        const int16_t value = from[i][at];
-        memcpy(to, &value, sizeof value);
-    }
 }
 
 /* Steps over `pixels`, which may be negative. */
@@ -129,6 +114,20 @@ TD_ALWAYS_INLINE void td_gemm_next(const struct td_gemm *gemm, struct td_gemm_po
     } else if (position->row + 1 < gemm->rows) {
         position->row++;
         position->column = 0;
+    }
+}
+
+/* Where the buffer has the offsets of the 4 pixels. */
+static inline int32_t *td_gemm_offsets(const struct td_gemm *gemm, int32_t *buffer)
+{
+    return buffer + gemm->pairs.depth * 2 + 1;
+}
+
+/* Offsets of 4 pixels of a row from the first of them. */
+static inline void td_gemm_offsets_in_row(const struct td_gemm *gemm, int32_t offsets[TD_GEMM_PIXELS])
+{
+    for (int32_t i = 0; i < TD_GEMM_PIXELS; i++) {
+        offsets[i] = i * gemm->pixel_step;
     }
 }
 
