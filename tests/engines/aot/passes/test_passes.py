@@ -12,6 +12,7 @@ from transformed import TransformedCase, channels, check_cases, check_transforme
 
 from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.model.macs import graph_macs
+from tinydeploy.model.shapes import check_op
 
 MODELS = ["ad01", "hello_world", "kws", "micro_speech", "resnet8", "vww"]
 
@@ -63,6 +64,14 @@ def test_one_pass_makes_work_for_another():
 def test_what_the_passes_are_done_with_they_leave_alone(seed):
     graph = run_passes(graph_of(needless_graph(seed)))
     assert run_passes(graph) is graph
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_left_is_a_graph_that_the_reader_would_accept(seed):
+    graph = run_passes(graph_of(needless_graph(seed)))
+    for op in graph.ops:
+        if getattr(op.options, "explicit_padding", None) is None:
+            check_op(graph.tensors, op)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -203,6 +203,14 @@ def test_the_graphs_ends_keep_all_their_channels():
     assert graph.tensors[x].shape == (1, 4, 4, 3)
 
 
+def test_tensors_that_no_op_touches_stay_as_they_are():
+    net = Layers()
+    x, unused = net.tensor(1, 4), net.tensor(1, 9)
+    graph = removed(net.finish([x], [net.dense(net.dense(x, 6, low=[0]), 3)]))
+    assert channels(graph) == [5, 3]
+    assert graph.tensors[unused].shape == (1, 9)
+
+
 def test_a_layer_without_a_bias_gets_one():
     net = Layers()
     x = net.tensor(1, 4, 4, 3)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinydeploy.engines.aot.operator import tensor_at
 from tinydeploy.engines.aot.ops.tensors import integers
-from tinydeploy.engines.aot.passes.facts import channels_of, compiled_ops
+from tinydeploy.engines.aot.passes.facts import channels_of, compiled_ops, writers
 from tinydeploy.engines.aot.passes.intervals import BoolArray
 from tinydeploy.engines.aot.passes.ranges import TABLES, value_ranges
 from tinydeploy.engines.aot.passes.sums import sums_of
@@ -30,14 +30,12 @@ Rule = Callable[[Kept], None]
 
 def kept_channels(graph: Graph) -> Kept:
     """The channels that stay, at least one of each tensor, by the index of the int8 activations of the graph."""
+    inside = set(writers(graph)) - set(graph.outputs)
     kept: dict[int, BoolArray] = {
-        tensor.index: np.zeros(channels_of(tensor), np.bool_)
+        tensor.index: np.full(channels_of(tensor), tensor.index not in inside)
         for tensor in graph.tensors
         if tensor.dtype is DType.INT8 and not tensor.is_constant
     }
-    for index in (*graph.inputs, *graph.outputs):
-        if index in kept:
-            kept[index][:] = True
     compiled = compiled_ops(graph)
     rules = [_rule(graph, op, position in compiled) for position, op in enumerate(graph.ops)]
     _agree(rules, kept)
