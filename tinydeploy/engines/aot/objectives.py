@@ -1,5 +1,6 @@
 """What a model is compiled for: the fastest program, the one with the least flash, or the one with the least RAM."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from tinydeploy.engines.aot.candidate import Candidate
@@ -10,6 +11,9 @@ from tinydeploy.engines.aot.emit import constant_bytes
 from tinydeploy.engines.aot.layout import Layout, plan_layout
 from tinydeploy.engines.interface import Objective
 
+_HARDLY_SLOWER = 1.02
+"""What less RAM may cost, in instructions, where nothing is asked for."""
+
 Ways = Sequence[Sequence[Candidate]]
 Compile = Callable[[Ways, Price], Compiled]
 
@@ -17,8 +21,8 @@ Compile = Callable[[Ways, Price], Compiled]
 def compile_for(objective: Objective | None, ways: Ways, compile_with: Compile) -> Compiled:
     """The program that serves the objective best; ``compile_with`` makes one of the cheapest ways by some price.
 
-    Speed alone may take ways with large constants. The search for the least RAM goes from peak to peak: as long as the
-    arena shrinks, one of the ways that hold what is alive at its fullest moment is done without.
+    Only speed, asked for explicitly, may take ways with large constants. Without an objective it is the fastest of the
+    others, or one that is hardly slower where that saves RAM.
     """
     if objective == "speed":
         return compile_with(ways, _instructions)
@@ -26,16 +30,23 @@ def compile_for(objective: Objective | None, ways: Ways, compile_with: Compile) 
     fastest = compile_with(small, _instructions)
     if objective == "size":
         return min(fastest, compile_with(small, _constants), key=_flash_bytes)
-    return _with_least_ram(fastest, small, compile_with) if objective == "ram" else fastest
+    most = math.inf if objective == "ram" else _HARDLY_SLOWER * _sum_of_instructions(fastest)
+    return _with_least_ram(fastest, small, compile_with, most)
 
 
-def _with_least_ram(fastest: Compiled, ways: Ways, compile_with: Compile) -> Compiled:
+def _with_least_ram(fastest: Compiled, ways: Ways, compile_with: Compile, most_instructions: float) -> Compiled:
+    """A program with a smaller arena, as long as there is one with at most so many instructions.
+
+    The search goes from peak to peak: one of the ways that hold what is alive at the arena's fullest moment is done
+    without, that which makes the arena smallest.
+    """
     best, layout = fastest, plan_layout(fastest.graph, fastest.program)
     while True:
         trials = [
             (trial, plan_layout(trial.graph, trial.program), without)
             for without in _without_one(best, layout, ways)
             for trial in (compile_with(without, _instructions),)
+            if _sum_of_instructions(trial) <= most_instructions
         ]
         smallest = min(trials, key=lambda trial: trial[1].arena_bytes, default=None)
         if smallest is None or smallest[1].arena_bytes >= layout.arena_bytes:
@@ -57,6 +68,10 @@ def _without_one(compiled: Compiled, layout: Layout, ways: Ways) -> Iterator[lis
 
 def _instructions(way: Candidate) -> tuple[float, ...]:
     return way.cost.instructions, way.cost.constant_bytes, way.cost.scratch_bytes
+
+
+def _sum_of_instructions(compiled: Compiled) -> float:
+    return sum(choice.chosen.cost.instructions for choice in compiled.choices)
 
 
 def _constants(way: Candidate) -> tuple[float, ...]:

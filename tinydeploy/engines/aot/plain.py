@@ -11,22 +11,33 @@ PLAIN = "plain"
 """The name of the plain way."""
 
 _PER_MAC: dict[KernelSet, float] = {"reference": 4.3, "scalar": 2.5, "dsp": 2.5, "mve": 0.3}
-"""Instructions for a multiply-accumulate in convolutions: near, for comparing ways; `bench` measures."""
+"""Instructions for a multiply-accumulate: near, for comparing ways; `bench` measures."""
 
-_PER_VALUE: dict[KernelSet, float] = {"reference": 40.0, "scalar": 25.0, "dsp": 25.0, "mve": 4.0}
-"""Instructions for an output value, all else."""
+_PER_VALUE = {"ADD": 60.0, "SUB": 60.0, "MUL": 30.0, "SOFTMAX": 100.0, "MEAN": 30.0, "AVERAGE_POOL_2D": 30.0}
+"""Instructions for an output value of some ops; of others about `_PER_OTHER_VALUE`."""
+
+_PER_OTHER_VALUE = 8.0
+
+_PER_READ = {"MEAN": 8.0, "AVERAGE_POOL_2D": 2.0, "MAX_POOL_2D": 2.0}
+"""Instructions for an input value of ops that have more of them than output values."""
 
 
 def plain_way(graph: Graph, op: Op, kernels: KernelSet) -> Candidate:
     """The op's calls as `ops` lowers them."""
     layer = OPERATORS[op.kind].lower(graph, op)
-    values = sum(graph.tensors[index].elements for index in op.outputs) if layer.calls else 0
     return Candidate(
         name=PLAIN,
         cost=Cost(
-            instructions=_PER_MAC[kernels] * op_macs(graph, op) + _PER_VALUE[kernels] * values,
+            instructions=_instructions(graph, op, kernels) if layer.calls else 0.0,
             constant_bytes=sum(array.nbytes for call in layer.calls for _, array in arrays_of(call.parameters)),
             scratch_bytes=max((call.scratch_bytes for call in layer.calls), default=0),
         ),
         lower=lambda: layer,
     )
+
+
+def _instructions(graph: Graph, op: Op, kernels: KernelSet) -> float:
+    written = sum(graph.tensors[index].elements for index in op.outputs)
+    read = graph.tensors[op.inputs[0]].elements
+    per_value = _PER_VALUE.get(op.kind, _PER_OTHER_VALUE)
+    return _PER_MAC[kernels] * op_macs(graph, op) + per_value * written + _PER_READ.get(op.kind, 0.0) * read

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tinydeploy.engines.aot.candidate import Candidate, Cost
 from tinydeploy.engines.aot.dsp.context import Context
-from tinydeploy.engines.aot.dsp.planes import is_planar_depthwise, planes_read, planes_written
+from tinydeploy.engines.aot.dsp.planes import is_planar_depthwise, may_read, planes_read, planes_written
 from tinydeploy.engines.aot.ops.convolution import folded_bias, weight_rows
 from tinydeploy.engines.aot.ops.tensors import quantization_of
 from tinydeploy.engines.aot.program import Array, Call, Layer, Operand, Parameter
@@ -30,31 +30,31 @@ def depthwise_planes(context: Context, op: Op) -> Iterable[Candidate]:
     if form is None or not is_planar_depthwise(graph, op) or not bounds_are_natural(context.requantization[op.index]):
         return
     stride = cast("DepthwiseConv2DOptions", op.options).stride_h
-    read, written = planes_read(graph, op), planes_written(graph, op)
     rows = weight_rows(graph, op)
     constants = pack(rows, folded_bias(graph, op, rows), form)
     shift = form.shift if isinstance(form, Fit) else 0
-    instructions = instructions_of(written, stride, fitted=shift > 0)
     source, target = op.inputs[0], op.outputs[0]
-    call = depthwise_call(source, target, (read, written), stride, shift, constants)
-    yield Candidate(
-        name="3x3 on planes",
-        cost=Cost(instructions=instructions, constant_bytes=constants.nbytes),
-        lower=lambda: Layer(op=op.index, calls=(call,)),
-        reads={source: read},
-        writes={target: written},
-        shifts={KERNEL: shift},
-    )
-    if stride == 1:  # the output has the room for the input with its border
-        turn = to_planes_call(graph, source, target, read)
-        in_place = depthwise_call(target, target, (read, written), stride, shift, constants)
-        yield Candidate(
-            name="3x3 on planes, turned from NHWC",
-            cost=Cost(instructions=instructions + turning_instructions(read), constant_bytes=constants.nbytes),
-            lower=lambda: Layer(op=op.index, calls=(turn, in_place)),
+
+    def on_planes(read: Planes, *, turned: bool = False) -> Candidate:
+        written = planes_written(graph, op, read)
+        turn = _turn(source, target, read, quantization_of(graph.tensors[source]).zero_point) if turned else ()
+        call = depthwise_call(target if turned else source, target, (read, written), stride, shift, constants)
+        instructions = instructions_of(written, stride, fitted=shift > 0)
+        return Candidate(
+            name=f"3x3 on planes{', turned from NHWC' if turned else ''}",
+            cost=Cost(
+                instructions=instructions + (turning_instructions(read) + border_instructions(read) if turned else 0),
+                constant_bytes=constants.nbytes,
+            ),
+            lower=lambda: Layer(op=op.index, calls=(*turn, call)),
+            reads={} if turned else {source: read},
             writes={target: written},
             shifts={KERNEL: shift},
         )
+
+    yield from (on_planes(planes) for planes in context.planes[source] if may_read(graph, op, planes))
+    if stride == 1:  # the output has the room for the input with its border
+        yield on_planes(planes_read(graph, op), turned=True)
 
 
 def pack(rows: npt.NDArray[np.int8], bias: npt.NDArray[np.int32], form: Fit | General) -> npt.NDArray[np.uint32]:
@@ -127,12 +127,16 @@ def plane_fields(planes: Planes) -> dict[str, Parameter]:
 
 
 def border_call(graph: Graph, tensor: int, planes: Planes) -> Call:
-    """A call of ``td_plane_border``: gives all bytes around the values the tensor's zero point."""
-    parameters: dict[str, Parameter] = {
-        "planes": plane_fields(planes),
-        "value": quantization_of(graph.tensors[tensor]).zero_point,
-    }
-    return Call(kernel="plane_border", parameters=parameters, inputs=(), output=Operand(tensor=tensor))
+    """A call of ``td_plane_border``: gives all bytes around the values the tensor's zero point.
+
+    It belongs behind the calls that write the values.
+    """
+    return _border(tensor, planes, quantization_of(graph.tensors[tensor]).zero_point)
+
+
+def _border(memory: int, planes: Planes, value: int) -> Call:
+    fields: dict[str, Parameter] = {"planes": plane_fields(planes), "value": value}
+    return Call(kernel="plane_border", parameters=fields, inputs=(), output=Operand(tensor=memory))
 
 
 def border_instructions(planes: Planes) -> float:
@@ -143,18 +147,15 @@ def border_instructions(planes: Planes) -> float:
     return 20 + planes.channels * (43 + 4 * (head // 4 + tail // 4) + of_gap * (planes.height - 1))
 
 
-def to_planes_call(graph: Graph, source: int, target: int, planes: Planes) -> Call:
-    """A call of ``td_to_planes``: dense tensor ``source`` as planes, with their border, in the memory of ``target``."""
-    border: dict[str, Parameter] = {
-        "planes": plane_fields(planes),
-        "value": quantization_of(graph.tensors[source]).zero_point,
-    }
-    return Call(
+def _turn(source: int, target: int, planes: Planes, zero_point: int) -> tuple[Call, Call]:
+    """Calls that make of the dense tensor ``source`` planes with a border, in the memory of ``target``."""
+    values = Call(
         kernel="to_planes",
-        parameters={"border": border},
+        parameters={"planes": plane_fields(planes)},
         inputs=(Operand(tensor=source),),
         output=Operand(tensor=target),
     )
+    return values, _border(target, planes, zero_point)
 
 
 def turning_instructions(planes: Planes) -> float:
@@ -162,4 +163,4 @@ def turning_instructions(planes: Planes) -> float:
     of_4 = 32 + 34 * (planes.width // 4) + 22 * (planes.width % 4)
     of_1 = 11 + 3.6 * planes.width
     row = 90 + planes.channels // 4 * of_4 + planes.channels % 4 * of_1
-    return border_instructions(planes) + planes.height * row
+    return planes.height * row
