@@ -303,7 +303,8 @@ static struct td_planes random_planes(int32_t channels)
 static void check_to_planes(void)
 {
     const struct td_planes planes = random_planes(in_range(1, 11));
-    const struct td_to_planes to_planes = {.border = {.planes = planes, .value = in_range(-128, 127)}};
+    const struct td_to_planes to_planes = {.planes = planes};
+    const struct td_plane_border border = {.planes = planes, .value = in_range(-128, 127)};
     const int32_t values = planes.channels * planes.height * planes.width;
     const int32_t bytes = planes.channels * planes.plane_bytes;
     int8_t *const input = take((size_t)values);
@@ -313,13 +314,14 @@ static void check_to_planes(void)
 
     fill_randomly(input, values);
     fill_randomly(output, bytes);
-    memset(expected, to_planes.border.value, (size_t)bytes);
+    memset(expected, border.value, (size_t)bytes);
     for (int32_t i = 0; i < values; i++) {
         const int32_t pixel = i / planes.channels;
         expected[i % planes.channels * planes.plane_bytes + planes.origin + pixel / planes.width * planes.pitch +
                  pixel % planes.width] = input[i];
     }
     td_to_planes(&to_planes, input, output);
+    td_plane_border(&border, output);
     expect_equal(expected, output, bytes, "to_planes", facts, 5);
     give_back();
 }
@@ -493,11 +495,12 @@ static void count_planes(int32_t channels, int32_t height, int32_t width, int32_
     const struct td_planes planes = {
         channels, height, width, pitch, (before + height + behind) * pitch, before * pitch + before,
     };
-    const struct td_to_planes to_planes = {.border = {.planes = planes, .value = 0}};
+    const struct td_to_planes to_planes = {.planes = planes};
+    const struct td_plane_border border = {.planes = planes, .value = 0};
     const struct td_average_planes average = {.planes = planes, .divisor = height * width, .min = -128, .max = 127};
     int32_t facts[] = {channels, height, width, before, behind, 0};
     uint32_t start = TIMER[1];
-    td_plane_border(&to_planes.border, pool);
+    td_plane_border(&border, pool);
     facts[5] = (int32_t)instructions_since(start);
     print_numbers("count plane_border", facts, 6);
     start = TIMER[1];

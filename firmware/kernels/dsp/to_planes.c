@@ -41,7 +41,7 @@ static void row_of_1(const int8_t *input, int32_t channels, int32_t width, int8_
 
 void td_to_planes(const struct td_to_planes *to_planes, const int8_t *input, int8_t *output)
 {
-    const struct td_planes *const shape = &to_planes->border.planes;
+    const struct td_planes *const shape = &to_planes->planes;
     const int32_t channels = shape->channels;
 
     for (int32_t y = 0; y < shape->height; y++, input += shape->width * channels) {
@@ -54,5 +54,4 @@ void td_to_planes(const struct td_to_planes *to_planes, const int8_t *input, int
             row_of_1(input + channel, channels, shape->width, to);
         }
     }
-    td_plane_border(&to_planes->border, output);
 }

@@ -38,8 +38,11 @@ def instructions_of(planes: Planes) -> float:
     """Of one call of ``td_average_planes``: measured, within 6 %."""
     planes = _in_one_row(planes)
     sixteens, rest = divmod(planes.width, 16)
-    row = 16 + 14.9 * sixteens + 6.5 * (rest // 4) + (9 if rest % 4 else 0)
-    return 26 + planes.channels * (38 + planes.height * row)
+    if sixteens:
+        row = 10 + 14.5 * sixteens + 5 * (rest // 4) + (10 if rest % 4 else 0)
+    else:
+        row = 7 + 5.8 * (rest // 4) + (5.3 if rest % 4 else 0)
+    return 46 + planes.channels * (40 + planes.height * row)
 
 
 def _in_one_row(planes: Planes) -> Planes:
