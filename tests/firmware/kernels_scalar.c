@@ -304,7 +304,7 @@ static struct td_pool random_pool(void)
         .output_height = (uint16_t)between(1, 4),
         .output_width = (uint16_t)between(1, 4),
         .filter_height = (uint16_t)between(1, 4),
-        .filter_width = (uint16_t)(one_in(10) ? between(50, 80) : between(1, 4)),
+        .filter_width = (uint16_t)(one_in(10) ? between(50, 100) : between(1, 4)),
         .stride_height = (uint16_t)between(1, 3),
         .stride_width = (uint16_t)between(1, 3),
     };

@@ -37,17 +37,35 @@ static __attribute__((noinline)) int32_t sum_one(const struct td_pooled *window,
     return sum;
 }
 
-/* To nearest, ties away from zero. */
-static inline int32_t rounding_divide(int32_t sum, int32_t count)
+/* Division by the number of values of a window, to nearest, ties away from zero. */
+struct divisor {
+    int32_t count;
+    uint32_t reciprocal; /* 2^24 / count, rounded up; 0 where the quotients could be wrong */
+};
+
+/* A quotient of n by its product with the reciprocal is exact if n * count < 2^24. A sum of `count` values, half a count
+ * added, is at most 128.5 * count, and its product with the reciprocal less than 2^32. */
+static struct divisor divisor_of(int32_t count)
 {
-    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+#if defined(__ARM_FEATURE_IDIV)
+    return (struct divisor){count, 0};
+#else
+    return (struct divisor){count, count <= 361 ? (uint32_t)((1 << 24) / count) + 1 : 0};
+#endif
+}
+
+static inline int32_t rounding_divide(int32_t sum, struct divisor by)
+{
+    const uint32_t rounded = (uint32_t)((sum < 0 ? -sum : sum) + by.count / 2);
+    const uint32_t quotient = by.reciprocal != 0 ? rounded * by.reciprocal >> 24 : rounded / (uint32_t)by.count;
+    return sum < 0 ? -(int32_t)quotient : (int32_t)quotient;
 }
 
 static void average(const struct td_pool *pool, const struct td_pooled *window, int8_t *output)
 {
     const int32_t channels = pool->channels;
     const int32_t line = pool->input_width * channels;
-    const int32_t positions = window->height * window->width;
+    const struct divisor divisor = divisor_of(window->height * window->width);
 
     for (int32_t channel = 0; channel < channels;) {
         const int32_t count = channel + 4 <= channels ? 4 : 1;
@@ -58,7 +76,7 @@ static void average(const struct td_pool *pool, const struct td_pooled *window, 
             sums[0] = sum_one(window, window->values + channel, channels, line);
         }
         for (int32_t i = 0; i < count; i++) {
-            *output++ = (int8_t)td_clamp(rounding_divide(sums[i], positions), pool->min, pool->max);
+            *output++ = (int8_t)td_clamp(rounding_divide(sums[i], divisor), pool->min, pool->max);
         }
         channel += count;
     }
