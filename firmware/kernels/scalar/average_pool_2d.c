@@ -24,8 +24,8 @@ static __attribute__((noinline)) void sum_four(const struct td_pooled *window, c
     sums[3] = d;
 }
 
-static __attribute__((noinline)) int32_t sum_one(const struct td_pooled *window, const int8_t *values, int32_t channels,
-                                                 int32_t line)
+static __attribute__((noinline)) int32_t sum_one(const struct td_pooled *window, const int8_t *values,
+                                                 int32_t channels, int32_t line)
 {
     int32_t sum = 0;
     for (int32_t rows = window->height; rows > 0; rows--, values += line) {
@@ -43,8 +43,8 @@ struct divisor {
     uint32_t reciprocal; /* 2^24 / count, rounded up; 0 where the quotients could be wrong */
 };
 
-/* A quotient of n by its product with the reciprocal is exact if n * count < 2^24. A sum of `count` values, half a count
- * added, is at most 128.5 * count, and its product with the reciprocal less than 2^32. */
+/* A quotient of n by its product with the reciprocal is exact if n * count < 2^24. A sum of `count` values, half a
+ * count added, is at most 128.5 * count, and its product with the reciprocal less than 2^32. */
 static struct divisor divisor_of(int32_t count)
 {
 #if defined(__ARM_FEATURE_IDIV)

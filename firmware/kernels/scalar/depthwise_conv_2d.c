@@ -7,7 +7,8 @@
 #include "td_scale.h"
 
 /* One channel's rows are copied to a strip, with the zero point around them: there no window hangs over, and
- * neighbouring values are neighbours. Dilated kernels, and those whose rows do not fit, are computed one position at a time. */
+ * neighbouring values are neighbours. Kernels that are dilated in width, and those whose rows do not fit, are computed
+ * one position at a time instead. */
 #define STRIP_BYTES 512
 
 /* So many positions are computed at once, for which each weight is loaded only once. */
