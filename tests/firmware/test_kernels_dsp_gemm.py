@@ -366,3 +366,89 @@ def test_pointwise_layers_may_overwrite_their_input_in_the_right_order(run: Runn
 def test_convolutions_of_any_geometry_are_exact_also_where_they_overlap_their_input(run: Runner) -> None:
     rng = np.random.default_rng(3)
     check(run, [random_convolution(rng, number) for number in range(250)])
+
+
+def test_both_forms_and_both_sizes_of_weights_are_among_the_cases() -> None:
+    rng = np.random.default_rng(1)
+    tiles = [int(random_pointwise(rng, number).header[1]) for number in range(250)]
+
+    assert (
+        min(
+            tiles.count(0),
+            tiles.count(1),
+            sum(t > 1 and t % 2 == 0 for t in tiles),
+            sum(t > 1 and t % 2 for t in tiles),
+        )
+        > 15
+    )
+
+
+def test_instructions_in_c_compute_what_the_core_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    count = 2_000
+    words = rng.integers(-(2**31), 2**31, (count, 3)).astype(np.int32)
+    words[:27] = np.array(np.meshgrid(*3 * [[-(2**31), 0x7FFF8000, -1]])).reshape(3, -1).T
+    image = np.concatenate([words.reshape(-1), np.zeros(16 * count, np.int32)])
+    header = np.zeros(32, np.int32)
+    header[[0, 7, 25, 26]] = 2, count, words.nbytes, image.nbytes
+    results = []
+    for name, build in (("host", build_for_host), ("core", build_for_cortex_m4)):
+        folder = tmp_path / name
+        folder.mkdir()
+        command = build(folder)
+        (folder / "cases.bin").write_bytes(np.int32(1).tobytes() + header.tobytes() + image.tobytes())
+        subprocess.run(command, cwd=folder, check=True, timeout=120)
+        results.append(
+            np.frombuffer((folder / "results.bin").read_bytes()[8 + words.nbytes :], np.int32).reshape(-1, 16)
+        )
+
+    np.testing.assert_array_equal(*results)
+
+
+def layer_of_a_network(name: str, depth: int, channels: int, size: int) -> Case:
+    """A convolution with one byte a weight and fitted outputs: 1x1 on an NHWC image, or a window's kernel in front."""
+    rng = np.random.default_rng(6)
+    if name == "1x1":
+        product, layer = next(
+            (product, layer)
+            for product, layer in (random_product(rng, channels, depth) for _ in range(100))
+            if not product.is_wide and isinstance(product.form, Fit)
+        )
+        return pointwise_case(rng, product, layer, dense_grid(size, size, depth), dense_grid(size, size, channels))
+    kernel, stride, padding = {"3x3": (3, 1, 1), "3x3, stride 2": (3, 2, 0)}[name]
+    window = Window(
+        input_size=(size, size),
+        channels=depth,
+        kernel=(kernel, kernel),
+        stride=(stride, stride),
+        dilation=(1, 1),
+        padding=(padding, padding),
+        output_size=(size // stride, size // stride),
+    )
+    cases = (convolution_case(rng, window, channels) for _ in range(100))
+    return next(case for case in cases if case.header[1] > 1 and case.header[1] % 2 == 0)
+
+
+NETWORK_LAYERS = [
+    (("1x1", 8, 16, 24), 1.65),
+    (("1x1", 16, 32, 24), 1.16),
+    (("1x1", 32, 32, 24), 0.97),
+    (("1x1", 64, 64, 12), 0.86),
+    (("1x1", 128, 128, 6), 0.81),
+    (("3x3", 16, 16, 32), 0.89),
+    (("3x3", 32, 32, 16), 0.83),
+    (("3x3", 64, 64, 8), 0.80),
+    (("3x3, stride 2", 3, 8, 48), 1.54),
+    (("3x3", 3, 16, 32), 1.29),
+]
+"""Layers, and how many instructions a multiply-accumulate takes at most."""
+
+
+def test_layers_take_as_many_instructions_as_the_cost_model_says_and_no_more_than_before(run: Runner) -> None:
+    cases = [layer_of_a_network(*layer) for layer, _ in NETWORK_LAYERS]
+    counts = run(cases)[1]
+    if not any(counts):
+        pytest.skip("this machine counts no instructions")
+    for (layer, limit), case, count in zip(NETWORK_LAYERS, cases, counts, strict=True):
+        assert case.instructions == pytest.approx(count, rel=0.03), layer
+        assert count / case.macs <= limit, layer

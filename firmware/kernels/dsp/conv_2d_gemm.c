@@ -24,76 +24,112 @@ static struct shape shape_of(const struct td_conv_2d_gemm *conv)
     };
 }
 
-TD_ALWAYS_INLINE void copy(int8_t *to, const int8_t *from, int32_t bytes)
+/* The taps [begin, end) of one side of a window that are inside; tap i stands at origin + i * dilation. */
+struct taps {
+    int32_t begin, end;
+};
+
+static struct taps taps_inside(int32_t origin, int32_t dilation, int32_t taps, int32_t size)
 {
-    for (; bytes >= 16; bytes -= 16, from += 16, to += 16) {
-        td_store4(to, td_load4(from));
-        td_store4(to + 4, td_load4(from + 4));
-        td_store4(to + 8, td_load4(from + 8));
-        td_store4(to + 12, td_load4(from + 12));
+    const int32_t before = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
+    const int32_t up_to_end = origin < size ? (size - origin + dilation - 1) / dilation : 0;
+    const int32_t end = up_to_end < taps ? up_to_end : taps;
+    return (struct taps){before < end ? before : end, end};
+}
+
+static void fill(int8_t *to, uint32_t word, int32_t bytes)
+{
+    for (int32_t at = 0; at < bytes; at += 16) {
+        td_store4(to + at, word);
+        td_store4(to + at + 4, word);
+        td_store4(to + at + 8, word);
+        td_store4(to + at + 12, word);
     }
-    for (; bytes >= 4; bytes -= 4, from += 4, to += 4) {
-        td_store4(to, td_load4(from));
-    }
-    for (; bytes > 0; bytes--) {
-        *to++ = *from++;
+}
+
+/* Copies `rows` runs of `bytes` that are so many bytes apart. Not inlined: GCC 12 runs out of registers among the rest. */
+static __attribute__((noinline)) void copy_rows(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
+                                                int32_t rows, int32_t bytes)
+{
+    for (; rows > 0; rows--, to += to_step, from += from_step) {
+        int32_t at = 0;
+        for (; at + 16 <= bytes; at += 16) {
+            td_store4(to + at, td_load4(from + at));
+            td_store4(to + at + 4, td_load4(from + at + 4));
+            td_store4(to + at + 8, td_load4(from + at + 8));
+            td_store4(to + at + 12, td_load4(from + at + 12));
+        }
+        for (; at + 4 <= bytes; at += 4) {
+            td_store4(to + at, td_load4(from + at));
+        }
+        if (at == bytes) {
+            continue;
+        }
+        if (at > 0) { /* The last 4 bytes, some of them again. */
+            td_store4(to + bytes - 4, td_load4(from + bytes - 4));
+        } else { /* 1 to 3 bytes */
+            to[0] = from[0];
+            to[bytes / 2] = from[bytes / 2];
+            to[bytes - 1] = from[bytes - 1];
+        }
     }
 }
 
 /* Copies the window whose first value is at (y, x), possibly outside, and puts the zero point where there is no input. */
-static __attribute__((noinline)) void copy_window(const struct td_conv_2d_gemm *conv, const struct shape *shape,
-                                                  const int8_t *input, int32_t y, int32_t x, int8_t *to)
+static void copy_window(const struct td_conv_2d_gemm *conv, const struct shape *shape, const int8_t *input, int32_t y,
+                        int32_t x, int8_t *to)
 {
     const int32_t channels = conv->input_channels;
-    const int32_t step = conv->dilation_width;
-    const int32_t begin = x < 0 ? (-x + step - 1) / step : 0;
-    const int32_t fitting = (conv->input_width - x + step - 1) / step;
-    const int32_t end = fitting < conv->kernel_width ? fitting : conv->kernel_width;
-    const uint32_t zero_points = (uint32_t)(uint8_t)conv->input_zero_point * 0x01010101u;
+    const int32_t dilation = conv->dilation_width;
+    const struct taps rows = taps_inside(y, conv->dilation_height, conv->kernel_height, conv->input_height);
+    const struct taps columns = taps_inside(x, dilation, conv->kernel_width, conv->input_width);
+    /* Undilated, the taps of a row are one run; else each tap is a run of its own. */
+    const int32_t taps = columns.end - columns.begin;
+    const int32_t run = dilation == 1 ? taps * channels : channels;
 
-    for (int32_t at = 0; at < shape->window_bytes; at += 16) {
-        td_store4(to + at, zero_points);
-        td_store4(to + at + 4, zero_points);
-        td_store4(to + at + 8, zero_points);
-        td_store4(to + at + 12, zero_points);
-    }
-    if (x >= conv->input_width || begin >= end) {
-        return;
-    }
-    const int8_t *from = input + (y * conv->input_width + x + begin * step) * channels;
-    to += begin * channels;
-    for (int32_t row = 0; row < conv->kernel_height; row++) {
-        if ((uint32_t)y < conv->input_height) {
-            if (step == 1) {
-                copy(to, from, (end - begin) * channels);
-            } else {
-                for (int32_t i = 0; i < end - begin; i++) {
-                    copy(to + i * channels, from + i * step * channels, channels);
-                }
-            }
-        }
-        y += conv->dilation_height;
-        from += shape->row_step;
-        to += shape->row_bytes;
+    fill(to, (uint32_t)(uint8_t)conv->input_zero_point * 0x01010101u, shape->window_bytes);
+    y += rows.begin * conv->dilation_height;
+    x += columns.begin * dilation;
+    input += (y * conv->input_width + x) * channels;
+    to += rows.begin * shape->row_bytes + columns.begin * channels;
+    for (int32_t at = 0; at < taps * channels; at += run, input += dilation * channels) {
+        copy_rows(to + at, shape->row_bytes, input, shape->row_step, rows.end - rows.begin, run);
     }
 }
 
+/* Where the first bytes behind the whole groups of 4 rows are, the first of them `row`. Behind the last row come weights
+ * of 0, so it does not matter what else is read. */
+struct single_bytes {
+    int32_t first, second, third, fourth;
+};
+
+TD_ALWAYS_INLINE struct single_bytes single_bytes(int32_t row, int32_t rows, int32_t groups, int32_t skip)
+{
+    const int32_t step = 4 * groups + skip;
+    const int32_t first = 4 * groups + row * step;
+    return (struct single_bytes){
+        .first = first,
+        .second = row + 1 < rows ? first + step : first,
+        .third = row + 2 < rows ? first + 2 * step : first,
+        .fourth = row + 3 < rows ? first + 3 * step : first,
+    };
+}
+
 /* Writes what is behind the last whole group of every row to the buffer: 1 byte a row. */
-static void expand_single(int32_t *buffer, const struct td_gemm_windows *windows, int32_t rows, int32_t groups)
+static __attribute__((noinline)) void expand_single(int32_t *buffer, const struct td_gemm_windows *windows,
+                                                    int32_t rows, int32_t groups)
 {
     for (int32_t row = 0; row < rows; row += 4, buffer += 2 * TD_GEMM_PIXELS) {
+        int32_t skip = windows->skip[0];
+        struct single_bytes at = single_bytes(row, rows, groups, skip);
         for (int32_t i = 0; i < TD_GEMM_PIXELS; i++) {
-            const int32_t step = 4 * groups + windows->skip[i];
-            const int8_t *from = windows->from[i] + 4 * groups + row * step;
-            const uint32_t first = (uint32_t)*from;
-            /* Behind the last row come weights of 0, so it does not matter what else is read. */
-            from += row + 1 < rows ? step : 0;
-            const uint32_t second = (uint32_t)*from;
-            from += row + 2 < rows ? step : 0;
-            const uint32_t third = (uint32_t)*from;
-            from += row + 3 < rows ? step : 0;
-            buffer[i] = (int32_t)td_pkhbt(first, third);
-            buffer[TD_GEMM_PIXELS + i] = (int32_t)td_pkhbt(second, (uint32_t)*from);
+            const int8_t *const from = windows->from[i];
+            if (windows->skip[i] != skip) {
+                skip = windows->skip[i];
+                at = single_bytes(row, rows, groups, skip);
+            }
+            buffer[i] = (int32_t)td_pkhbt((uint32_t)from[at.first], (uint32_t)from[at.third]);
+            buffer[TD_GEMM_PIXELS + i] = (int32_t)td_pkhbt((uint32_t)from[at.second], (uint32_t)from[at.fourth]);
         }
     }
 }

@@ -105,15 +105,17 @@ def convolution_instructions(product: Product, window: Window) -> float:
     tiles = -(-inside.size // PIXELS)
     plain = int(np.count_nonzero(_tiles_inside(inside)))
     copies = int(np.count_nonzero(~inside))
-    singles = -(-rows // 4) * 139 if rest == 1 else 0
+    singles = 25 + -(-rows // 4) * 95 if rest == 1 else 0
     several = (60 + 4 * (20 + rows * 20)) if rest > 1 else 0
     expansion = expansion_instructions(rows, groups) + singles + several
     return 100 + tiles * (91 + expansion + tile_instructions(product)) + (tiles - plain) * 190 + copies * _copy(window)
 
 
 def _copy(window: Window) -> float:
-    """Of one window that is copied."""
-    return 60 + window.kernel[0] * (15 + window.row_values)
+    """Of one window that is copied, as if it were all inside."""
+    runs, run = (1, window.row_values) if window.dilation[1] == 1 else (window.kernel[1], window.channels)
+    of_run = 12 + 11 * (run // 16) + 6 * (run % 16 // 4) + (6 if run % 4 else 0)
+    return 100 + 9 * -(-window.kernel[0] * window.row_values // 16) + runs * (18 + window.kernel[0] * of_run)
 
 
 def _tiles_inside(inside: BoolArray) -> BoolArray:
