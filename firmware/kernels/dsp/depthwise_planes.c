@@ -61,6 +61,17 @@ FORM(td_depthwise_planes_2_general, 2, 0)
 
 #endif
 
+/* To a lower address, which the source may overlap. */
+static void move_down(int8_t *to, const int8_t *from, int32_t bytes)
+{
+    for (; bytes >= 4; bytes -= 4, to += 4, from += 4) {
+        td_store4(to, td_load4(from));
+    }
+    for (; bytes > 0; bytes--) {
+        *to++ = *from++;
+    }
+}
+
 /* Stride 2, output == input. A strip's outputs would overwrite inputs of the strips beside it if rows came closer
  * together: with the input's pitch, output (y, x) at y * pitch + x only takes the place of input (y, x), whose last
  * use is in output (y / 2, x / 2), never later. So the first plane keeps its pitch, and then its rows move up.
@@ -74,7 +85,7 @@ static void halve_in_place(const struct td_depthwise_planes *conv, int8_t *plane
     part.output_pitch = conv->input_pitch;
     part.form(&part, planes, planes);
     for (int32_t y = 1; y < conv->rows; y++) {
-        memmove(planes + y * conv->output_pitch, planes + y * conv->input_pitch, (size_t)conv->output_pitch);
+        move_down(planes + y * conv->output_pitch, planes + y * conv->input_pitch, conv->output_pitch);
     }
     if (conv->channels > 1) {
         part = *conv;

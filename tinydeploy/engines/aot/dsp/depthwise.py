@@ -110,7 +110,7 @@ def instructions_of(output: Planes, stride: int, *, fitted: bool) -> float:
         strips = pairs * (pair + per_pair * rows) + single * (19 + (16 + per_single) * rows)
         return 67 + output.channels * (29 + per_channel + strips)
     pair, alone = 19 + (36 + per_pair) * rows, 10 + (21 + per_single) * rows
-    moved = 65 + (rows - 1) * (15 + 3.75 * output.width)
+    moved = 55 + (rows - 1) * (18 + 1.2 * output.width)
     return 60 + moved + output.channels * (36 + per_channel + pairs * pair + single * alone)
 
 
