@@ -15,8 +15,8 @@ struct td_plane_border {
     int32_t value; /* int8, as a rule the zero point */
 };
 
-/* Gives all bytes of the planes that are no values, before, between and behind rows, this value. About 2 instructions
- * for each row and 1 for each 4 bytes of longer gaps. No alignment is needed. */
+/* Gives all bytes of the planes that are no values, before, between and behind rows, this value. About 4 instructions
+ * for each row and for each 4 bytes of longer gaps, and 40 for each plane. No alignment is needed. */
 void td_plane_border(const struct td_plane_border *border, int8_t *planes);
 
 #endif
