@@ -36,10 +36,13 @@ _Stored = frozenset[tuple[int, Planes]]
 
 
 def choose(graph: Graph, candidates: Sequence[Sequence[Candidate]], price: Price) -> tuple[Choice, ...]:
-    """A choice for each op; ``candidates`` are in the order of the graph's ops and have a dense one for each.
+    """A choice for each op; ``candidates`` are in the order of the graph's ops.
 
     Goes from op to op and keeps, for every combination of storages that the tensors alive can have, the cheapest way
     to get there. That is exact as long as there are few combinations.
+
+    Raises:
+        LookupError: No combination agrees on how tensors are stored, which cannot be where every op has a dense way.
     """
     last_use = _last_uses(graph)
     dense: _Stored = frozenset()  # from which every op can go on
@@ -53,7 +56,9 @@ def choose(graph: Graph, candidates: Sequence[Sequence[Candidate]], price: Price
                 if alive not in following or total < following[alive].price:
                     following[alive] = _Partial(price=total, chosen=(*partial.chosen, way))
         cheapest = sorted(following.items(), key=lambda item: item[1].price)
-        states = {dense: following[dense], **dict(cheapest[:_STATES_KEPT])}
+        states = dict(cheapest[:_STATES_KEPT])
+        if dense in following:
+            states[dense] = following[dense]
     best = states[dense]
     return tuple(
         Choice(op=op.index, chosen=way, candidates=tuple(ways))

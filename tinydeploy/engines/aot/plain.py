@@ -13,10 +13,24 @@ PLAIN = "plain"
 _PER_MAC: dict[KernelSet, float] = {"reference": 4.3, "scalar": 2.5, "dsp": 2.5, "mve": 0.3}
 """Instructions for a multiply-accumulate: near, for comparing ways; `bench` measures."""
 
-_PER_VALUE = {"ADD": 60.0, "SUB": 60.0, "MUL": 30.0, "SOFTMAX": 100.0, "MEAN": 30.0, "AVERAGE_POOL_2D": 30.0}
+_DEPTHWISE_FACTOR = 3.0
+"""How much more one takes in depthwise convolutions."""
+
+_PER_VALUE = {
+    "ADD": 60.0,
+    "SUB": 60.0,
+    "MUL": 30.0,
+    "SOFTMAX": 100.0,
+    "DEPTHWISE_CONV_2D": 30.0,
+    "MEAN": 30.0,
+    "AVERAGE_POOL_2D": 30.0,
+}
 """Instructions for an output value of some ops; of others about `_PER_OTHER_VALUE`."""
 
 _PER_OTHER_VALUE = 8.0
+
+_PER_CALL = 150.0
+"""Instructions around a kernel's loops."""
 
 _PER_READ = {"MEAN": 8.0, "AVERAGE_POOL_2D": 2.0, "MAX_POOL_2D": 2.0}
 """Instructions for an input value of ops that have more of them than output values."""
@@ -40,4 +54,4 @@ def _instructions(graph: Graph, op: Op, kernels: KernelSet) -> float:
     written = sum(graph.tensors[index].elements for index in op.outputs)
     read = graph.tensors[op.inputs[0]].elements
     per_value = _PER_VALUE.get(op.kind, _PER_OTHER_VALUE)
-    return _PER_MAC[kernels] * op_macs(graph, op) + per_value * written + _PER_READ.get(op.kind, 0.0) * read
+    return _PER_CALL + _PER_MAC[kernels] * op_macs(graph, op) + per_value * written + _PER_READ.get(op.kind, 0.0) * read
