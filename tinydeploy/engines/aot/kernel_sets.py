@@ -21,6 +21,7 @@ _MVE_CORES = ("cortex-m55", "cortex-m85")
 
 _COMPANIONS = {
     "conv_2d_gemm": ("dsp/gemm_tile.S",),
+    "conv_2d_winograd": ("dsp/winograd_tile.S",),
     "depthwise_planes": ("dsp/depthwise_strips.S",),
     "fully_connected_rows": ("dsp/fully_connected_groups.S",),
     "pointwise": ("dsp/gemm_tile.S",),
