@@ -75,6 +75,10 @@ def _warnings(plan: Plan, layers: Sequence[LayerCost]) -> Text | None:
     text = Text.assemble(("\nslow layers", "bold yellow"), f" for optimized kernels on {plan.board.core}")
     for layer in slow:
         text.append(f"\n  op {layer.op.index} {printable(layer.op.kind)}: {layer.warning}")
+    if plan.engine.ways:
+        return text.append(
+            "\n  why  tinydeploy inspect --plan shows in which way each layer is computed, and what else there was"
+        )
     text.append("\n  why  a plain kernel may have run: the fast one does not take the shape, or is not in the library")
     fault = _LIBRARY_FAULTS.get(plan.board.tflm.kernels or "")
     text.append(f"\n       {fault}" if fault else "")

@@ -3,7 +3,7 @@
 from tinydeploy.engines.aot.candidate import Candidate, Cost
 from tinydeploy.engines.aot.kernel_sets import KernelSet
 from tinydeploy.engines.aot.ops import OPERATORS
-from tinydeploy.engines.aot.program import arrays_of
+from tinydeploy.engines.aot.program import Layer, arrays_of
 from tinydeploy.model.graph import Graph, Op
 from tinydeploy.model.macs import op_macs
 
@@ -42,7 +42,7 @@ def plain_way(graph: Graph, op: Op, kernels: KernelSet) -> Candidate:
     return Candidate(
         name=PLAIN,
         cost=Cost(
-            instructions=_instructions(graph, op, kernels) if layer.calls else 0.0,
+            instructions=_instructions(graph, op, layer, kernels) if layer.calls else 0.0,
             constant_bytes=sum(array.nbytes for call in layer.calls for _, array in arrays_of(call.parameters)),
             scratch_bytes=max((call.scratch_bytes for call in layer.calls), default=0),
         ),
@@ -50,7 +50,7 @@ def plain_way(graph: Graph, op: Op, kernels: KernelSet) -> Candidate:
     )
 
 
-def _instructions(graph: Graph, op: Op, kernels: KernelSet) -> float:
+def _instructions(graph: Graph, op: Op, layer: Layer, kernels: KernelSet) -> float:
     written = sum(graph.tensors[index].elements for index in op.outputs)
     read = graph.tensors[op.inputs[0]].elements
     per_value = _PER_VALUE.get(op.kind, _PER_OTHER_VALUE)

@@ -70,9 +70,15 @@ def lower_conv_2d(graph: Graph, op: Op) -> Layer:
 
 
 def lower_depthwise_conv_2d(graph: Graph, op: Op) -> Layer:
-    """One call of ``td_depthwise_conv_2d``; the weights are turned so that each channel's are contiguous."""
+    """One call of ``td_depthwise_conv_2d``; the weights are turned so that each channel's are contiguous.
+
+    Of ``td_conv_2d`` where there is one input channel, which all outputs read.
+    """
     options = cast("DepthwiseConv2DOptions", op.options)
     weights = np.ascontiguousarray(_int8(tensor_at(graph, op, 1))[0].transpose(2, 0, 1))
+    if tensor_at(graph, op, 0).shape[-1] == 1:
+        parameters = {**_geometry(graph, op, options), **_sums(graph, op, weights, options.activation)}
+        return one_call(op, "conv_2d", parameters)
     multiplier: dict[str, Parameter] = {"depth_multiplier": options.depth_multiplier}
     parameters = {**_geometry(graph, op, options), **multiplier, **_sums(graph, op, weights, options.activation)}
     return one_call(op, "depthwise_conv_2d", parameters)
