@@ -8,12 +8,13 @@ PYTHON ?= $(firstword $(foreach python,$(CANDIDATES),$(if $(call new_enough,$(py
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint setup setup-conversion clean
+.PHONY: help demo bench test lint setup setup-conversion clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    deploy the example model to a virtual Cortex-M4 and compare what it computes'
 	@echo 'make test    lint, check types and run all tests'
+	@echo 'make bench   run all models with all engines on all virtual cores; tables and pictures in docs/ and README.md'
 	@echo 'make lint    lint and check types only'
 	@echo 'make setup   what the others do first: system packages, .venv, this project'
 	@echo 'make setup-conversion   TensorFlow, PyTorch and ONNX too, so that `make test` tests conversion: some 5 GB'
@@ -22,6 +23,10 @@ help:
 demo: .venv/installed
 	$(BIN)/tinydeploy flash examples/digits/digits_int8.tflite \
 		--board qemu-cortex-m4 --samples examples/digits/digits_test.npz
+
+# BENCH=... is for the benchmark: models, and options such as --board qemu-cortex-m4 (BENCH=--help lists them).
+bench: .venv/installed-plot
+	$(BIN)/python -m tinydeploy.benchmark $(BENCH)
 
 test: lint
 	$(BIN)/python -m pytest
@@ -49,6 +54,10 @@ clean:
 
 .venv/installed: .venv/created pyproject.toml
 	$(PIP_INSTALL) --editable .
+	@touch $@
+
+.venv/installed-plot: .venv/installed
+	$(PIP_INSTALL) --editable '.[plot]'
 	@touch $@
 
 .venv/installed-dev: .venv/created pyproject.toml

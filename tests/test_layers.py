@@ -15,6 +15,7 @@ BELOW = "everything below"
 MAY_IMPORT = {
     "cli": BELOW,
     "cli_options": "deployment convert samples engines files report errors",
+    "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
     "doctor": "verify build devices engines boards process files errors",
