@@ -54,4 +54,6 @@ def _instructions(graph: Graph, op: Op, layer: Layer, kernels: KernelSet) -> flo
     written = sum(graph.tensors[index].elements for index in op.outputs)
     read = graph.tensors[op.inputs[0]].elements
     per_value = _PER_VALUE.get(op.kind, _PER_OTHER_VALUE)
-    return _PER_CALL + _PER_MAC[kernels] * op_macs(graph, op) + per_value * written + _PER_READ.get(op.kind, 0.0) * read
+    is_depthwise = layer.calls[0].kernel == "depthwise_conv_2d"
+    per_mac = _PER_MAC[kernels] * (_DEPTHWISE_FACTOR if is_depthwise else 1.0)
+    return _PER_CALL + per_mac * op_macs(graph, op) + per_value * written + _PER_READ.get(op.kind, 0.0) * read
