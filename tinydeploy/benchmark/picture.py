@@ -179,6 +179,6 @@ def _legend(limit: Limit, board: Board, figure: "Figure") -> None:
         Line2D([], [], **dot, label="per MAC really executed"),
         Line2D([], [], **line, label=f"limit {limit.text}: {limit.reason}"),
     ]
-    title = f"Instructions per multiply-accumulate of the model, by layer, on {core_title(board)} (emulated); less is better"
+    title = f"Instructions per multiply-accumulate of the model, by layer, on {core_title(board)} (emulated)"
     place = {"loc": "outside upper center", "ncols": len(marks), "frameon": False}
     figure.legend(handles=marks, title=title, title_fontsize=11, fontsize=8, **place)
