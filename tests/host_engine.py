@@ -4,16 +4,19 @@
     expected, = run_on_tflm([Case(model, inputs)])
     check_on_host(models)                             both, compared bit for bit, for many models at once
 
-One call builds one program for all its models: that is faster by far than a program each.
+One call builds one program for all its models: that is faster by far than a program each. `core_engine` does the same
+on emulated cores.
 """
 
 import functools
+import os
 import pickle
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -21,7 +24,7 @@ import numpy as np
 from tinydeploy.engines.aot.engine import plan_aot
 from tinydeploy.engines.aot.kernel_sets import KernelSet
 from tinydeploy.engines.aot.requantization import MAX_SHIFT
-from tinydeploy.engines.interface import ModelCode
+from tinydeploy.engines.interface import EnginePlan, Objective
 from tinydeploy.files import data_dir
 from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.reader import parse_model
@@ -37,21 +40,30 @@ _ALIGN = 16
 
 @dataclass(frozen=True)
 class Case:
-    """A model and inputs for it, each an array with one row a sample."""
+    """A model, inputs for it, each an array with one row a sample, and what it is compiled for."""
 
     model: bytes
     inputs: Sequence[np.ndarray]
+    objective: Objective | None = field(default=None, kw_only=True)
+    _plans: dict[KernelSet, EnginePlan] = field(default_factory=dict, kw_only=True, repr=False)
 
     @functools.cached_property
     def graph(self) -> Graph:
         return parse_model(self.model, name="model.tflite")
 
+    def plan(self, kernels: KernelSet) -> EnginePlan:
+        """The graph compiled for a kernel set, once."""
+        if kernels not in self._plans:
+            self._plans[kernels] = plan_aot(self.graph, kernels, objective=self.objective)
+        return self._plans[kernels]
 
-def random_case(model: bytes, *, samples: int = 6, seed: int = 0) -> Case:
+
+def random_case(model: bytes, *, samples: int = 6, seed: int = 0, objective: Objective | None = None) -> Case:
     """Noise over the full range of every input, and as the first samples both its extremes."""
     rng = np.random.default_rng(seed)
     graph = Case(model, []).graph
-    return Case(model, [_noise(rng, graph.tensors[index], samples) for index in graph.inputs])
+    inputs = [_noise(rng, graph.tensors[index], samples) for index in graph.inputs]
+    return Case(model, inputs, objective=objective)
 
 
 def _noise(rng: np.random.Generator, tensor: Tensor, samples: int) -> np.ndarray:
@@ -64,14 +76,26 @@ def _noise(rng: np.random.Generator, tensor: Tensor, samples: int) -> np.ndarray
     return values
 
 
-def check_on_host(models: Sequence[bytes], *, samples: int = 6, kernels: KernelSet = "reference") -> None:
+def check_on_host(
+    models: Sequence[bytes],
+    *,
+    samples: int = 6,
+    kernels: KernelSet = "reference",
+    objective: Objective | None = None,
+) -> None:
     """Asserts that the engine computes for every model, on random inputs, bit for bit what TFLM does."""
-    cases = [random_case(model, samples=samples, seed=seed) for seed, model in enumerate(models)]
-    for number, (got, expected) in enumerate(zip(run_on_host(cases, kernels), run_on_tflm(cases), strict=True)):
-        for output, (ours, theirs) in enumerate(zip(got, expected, strict=True)):
-            what = f"model {number} ({', '.join(op.kind for op in cases[number].graph.ops)}), output {output}"
-            assert ours.dtype == theirs.dtype, what
-            np.testing.assert_array_equal(_bits(ours), _bits(theirs), err_msg=what)
+    cases = [random_case(model, samples=samples, seed=seed, objective=objective) for seed, model in enumerate(models)]
+    assert_same(cases, run_on_host(cases, kernels), run_on_tflm(cases))
+
+
+def assert_same(cases: Sequence[Case], got: Sequence[list[np.ndarray]], expected: Sequence[list[np.ndarray]]) -> None:
+    """Asserts that two ways to run the cases gave the same outputs, bit for bit."""
+    for number, (case, ours, theirs) in enumerate(zip(cases, got, expected, strict=True)):
+        kinds = ", ".join(op.kind for op in case.graph.ops)
+        for output, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            what = f"model {number} ({kinds}), for {case.objective}, output {output}"
+            assert mine.dtype == other.dtype, what
+            np.testing.assert_array_equal(_bits(mine), _bits(other), err_msg=what)
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
@@ -84,31 +108,38 @@ def run_on_host(cases: Sequence[Case], kernels: KernelSet = "reference") -> list
 
     The dsp kernels run on their model of the instructions in C.
     """
-    codes = [plan_aot(case.graph, kernels).generate() for case in cases]
     with tempfile.TemporaryDirectory() as folder:
-        program = _build(Path(folder), codes)
-        requests = b"".join(_request(number, case) for number, case in enumerate(cases))
-        finished = subprocess.run([program], input=requests, capture_output=True, check=False, timeout=120)
+        program = _build(Path(folder), [case.plan(kernels) for case in cases])
+        finished = subprocess.run([program], input=requests_of(cases), capture_output=True, check=False, timeout=600)
     assert finished.returncode == 0, finished.stderr.decode()
-    rest, results = finished.stdout, []
-    for case in cases:
-        outputs, rest = _unpack(rest, case)
-        results.append(outputs)
-    assert not rest
-    return results
+    return results_of(finished.stdout, cases)
 
 
 def run_on_tflm(cases: Sequence[Case]) -> list[list[np.ndarray]]:
     """The same from TFLM's interpreter, which must accept all the models."""
     request = pickle.dumps([(case.model, list(case.inputs)) for case in cases])
     command = [sys.executable, "-P", _HERE / "tflm_worker.py"]
-    finished = subprocess.run(command, input=request, capture_output=True, check=False, timeout=120)
+    finished = subprocess.run(command, input=request, capture_output=True, check=False, timeout=600)
     assert finished.returncode == 0, finished.stderr.decode()[-2000:]
     return pickle.loads(finished.stdout)
 
 
-def _build(folder: Path, codes: Sequence[ModelCode]) -> Path:
-    """One program for all models; each model's ``td_model`` gets a name of its own."""
+def _build(folder: Path, plans: Sequence[EnginePlan]) -> Path:
+    """One program for all models."""
+    sources, wanted = write_models(folder, plans)
+    wanted |= {_IN_C[kernel] for kernel in wanted if kernel in _IN_C}
+    kernels = [_kernels() / object_name(kernel) for kernel in sorted(wanted) if kernel.endswith(".c")]
+    objects = compile_all(folder, [*_COMPILE, f"-I{_kernels()}"], sources)
+    run_compiler([*_COMPILE, *objects, *kernels, _kernels() / "host_runner.o", "-o", folder / "program"])
+    return folder / "program"
+
+
+def write_models(folder: Path, plans: Sequence[EnginePlan]) -> tuple[list[Path], set[str]]:
+    """Writes C files of all models with the table that host_runner.c takes; also the kernels that they call.
+
+    Each model's ``td_model`` gets a name of its own.
+    """
+    codes = [plan.generate() for plan in plans]
     names = [f"td_model_{number}" for number in range(len(codes))]
     for name, code in zip(names, codes, strict=True):
         text = code.files[PurePosixPath("src/model.c")].decode()
@@ -117,15 +148,16 @@ def _build(folder: Path, codes: Sequence[ModelCode]) -> Path:
     table.append(f"const struct td_model *const models[] = {{{', '.join(f'&{name}' for name in names)}}};")
     header = '#include "td_model.h"\nextern const struct td_model *const models[];\n'
     (folder / "models.c").write_text(header + "\n".join(table) + "\n")
-    wanted = {kernel for code in codes for kernel in code.kernels}
-    wanted |= {_IN_C[kernel] for kernel in wanted if kernel in _IN_C}
-    objects = [_kernels() / kernel.replace("/", "_").replace(".c", ".o") for kernel in wanted if kernel.endswith(".c")]
-    sources = [*sorted(folder.glob("*.c")), *sorted(objects), _kernels() / "host_runner.o"]
-    _run_compiler([*_COMPILE, f"-I{_kernels()}", *sources, "-o", folder / "program"])
-    return folder / "program"
+    sources = [folder / "models.c", *(folder / f"{name}.c" for name in names)]
+    return sources, {kernel for code in codes for kernel in code.kernels}
 
 
-_IN_C = {"dsp/gemm_tile.S": "dsp/gemm_in_c.c"}
+def object_name(kernel: str) -> str:
+    """Of a file below firmware/kernels (``dsp/pointwise.c``), a name that no other has."""
+    return f"{kernel.replace('/', '_').replace('.', '_')}.o"
+
+
+_IN_C = {"dsp/gemm_tile.S": "dsp/gemm_in_c.c", "dsp/winograd_tile.S": "dsp/winograd_in_c.c"}
 """What stands in for a file of assembler on a host; the others have it within their C files."""
 
 
@@ -136,20 +168,50 @@ def _kernels() -> Path:
     Kernels that are instantiated for output shifts are so for all of them.
     """
     folder = Path(tempfile.mkdtemp(prefix="tinydeploy-kernels-"))
-    every = " ".join(f"X({shift})" for shift in range(1, MAX_SHIFT + 1))
-    names = ("GEMM", "GEMM_WIDE", "DEPTHWISE")
-    (folder / "td_shifts.h").write_text("".join(f"#define TD_{name}_SHIFTS(X) {every}\n" for name in names))
-    sources = [*(data_dir("firmware") / "kernels").glob("*/*.c"), _HERE / "host_runner.c"]
-    for source in sources:
+    write_all_shifts(folder)
+    root = data_dir("firmware") / "kernels"
+    for source in root.glob("*/*.c"):
         if source.parent.name != "mve":
-            name = source.stem if source.parent == _HERE else f"{source.parent.name}_{source.stem}"
-            _run_compiler([*_COMPILE, f"-I{folder}", "-c", source, "-o", folder / f"{name}.o"])
+            target = folder / object_name(source.relative_to(root).as_posix())
+            run_compiler([*_COMPILE, f"-I{folder}", "-c", source, "-o", target])
+    run_compiler([*_COMPILE, "-c", _HERE / "host_runner.c", "-o", folder / "host_runner.o"])
     return folder
 
 
-def _run_compiler(command: Sequence[str | Path], cwd: Path | None = None) -> None:
-    finished = subprocess.run(command, cwd=cwd, capture_output=True, check=False)
+def write_all_shifts(folder: Path) -> None:
+    """A td_shifts.h for any models."""
+    every = " ".join(f"X({shift})" for shift in range(1, MAX_SHIFT + 1))
+    names = ("GEMM", "GEMM_WIDE", "DEPTHWISE", "WINOGRAD")
+    (folder / "td_shifts.h").write_text("".join(f"#define TD_{name}_SHIFTS(X) {every}\n" for name in names))
+
+
+def compile_all(folder: Path, compiler: Sequence[str | Path], sources: Sequence[Path]) -> list[Path]:
+    """The object files of C files whose names differ, compiled side by side."""
+    objects = [folder / f"{source.stem}.o" for source in sources]
+    commands = [[*compiler, "-c", source, "-o", target] for source, target in zip(sources, objects, strict=True)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(run_compiler, commands))
+    return objects
+
+
+def run_compiler(command: Sequence[str | Path]) -> None:
+    finished = subprocess.run(command, capture_output=True, check=False)
     assert finished.returncode == 0, finished.stderr.decode()
+
+
+def requests_of(cases: Sequence[Case]) -> bytes:
+    """What host_runner.c reads to run all cases."""
+    return b"".join(_request(number, case) for number, case in enumerate(cases))
+
+
+def results_of(data: bytes, cases: Sequence[Case]) -> list[list[np.ndarray]]:
+    """The outputs of all cases from what host_runner.c wrote."""
+    results = []
+    for case in cases:
+        outputs, data = _unpack(data, case)
+        results.append(outputs)
+    assert not data
+    return results
 
 
 def _request(number: int, case: Case) -> bytes:
