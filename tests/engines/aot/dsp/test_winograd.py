@@ -1,9 +1,8 @@
-import functools
 import re
 
-import host_engine
 import numpy as np
 import pytest
+from host_engine import check_on_host
 from tflite_builder import ModelBuilder
 
 from tinydeploy.engines.aot.compile import compile_graph
@@ -17,7 +16,6 @@ from tinydeploy.engines.aot.dsp.winograd import (
     transform,
     winograd,
 )
-from tinydeploy.engines.aot.engine import plan_aot
 from tinydeploy.engines.aot.requantization import Fit, General, Requantization
 from tinydeploy.files import data_dir
 from tinydeploy.model.reader import parse_model
@@ -250,7 +248,7 @@ def test_odd_sizes_cost_hardly_more_than_the_next_even_ones():
     assert cost(16) == pytest.approx(4 * cost(8), rel=0.03)
 
 
-def test_outputs_are_those_of_tflm(monkeypatch):
+def test_outputs_are_those_of_tflm():
     models = [
         layer(4, shape=(1, 7, 7, 4), seed=1),
         layer(5, shape=(1, 6, 9, 12), padding="VALID", seed=2),
@@ -259,9 +257,7 @@ def test_outputs_are_those_of_tflm(monkeypatch):
         layer(3, shape=(1, 1, 6, 8), activation="NONE", zero_point=90, seed=5),
         layer(9, shape=(1, 5, 1, 36), activation="RELU6", output_scale=6 / 255, seed=6),
     ]
-    monkeypatch.setattr(host_engine, "plan_aot", functools.partial(plan_aot, objective="speed"))
-
     for model in models[:3]:
         graph = parse_model(model, name="model.tflite")
         assert compile_graph(graph, "dsp", "speed").program.kernels == ("conv_2d_winograd",)
-    host_engine.check_on_host(models, kernels="dsp")
+    check_on_host(models, kernels="dsp", objective="speed")
