@@ -1,9 +1,9 @@
 /* The tile functions that td_conv_2d_winograd.h declares, for Armv7E-M and Armv8-M with the DSP extension.
  *
- * Assembler, since the products need 14 registers at once, and so do the sums on their way to outputs: in C a layer takes
- * 1.9 times as many instructions (GCC 12.2, -O2), or 1.3 to 1.4 times with -fno-schedule-insns. 2 channels of 4
- * tiles, 288 multiplications of a plain convolution for each input channel, take 88 instructions for every 4 input
- * channels and 7 more in each of 16 positions, then 350 until the outputs are stored, 450 by the general form.
+ * Assembler, since the products need 14 registers at once, and so do the sums on their way to outputs: in C a layer
+ * takes 1.9 times as many instructions (GCC 12.2, -O2), or 1.3 to 1.4 times with -fno-schedule-insns. 2 channels of 4
+ * tiles, 288 multiplications of a plain convolution for each input channel, take 88 instructions for each input channel
+ * and 10 or more for each of 16 positions, then 350 until the outputs are stored, 450 by the general form.
  * One instance for every output shift that a model uses: td_shifts.h, generated, lists them.
  */
 #include "td_shifts.h"
