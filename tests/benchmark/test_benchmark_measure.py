@@ -113,9 +113,17 @@ def test_a_link_that_broke_is_tried_again_twice(model, flashed):
     asked = flashed(lambda path, _target: broken.pop() if broken else deployment_of(path, plan_of(path)))
     assert runs_of(model)[0].cost is not None
     assert len(asked) == 3
-    flashed(lambda _path, _target: LinkError("always"))
-    with pytest.raises(LinkError, match="always"):
-        runs_of(model)
+
+
+def test_a_link_that_breaks_each_time_is_told_when_all_others_have_run(model, flashed):
+    plan, lines = plan_of(model), []
+    flashed(lambda path, target: LinkError("too slow") if target.engine == "tflm" else deployment_of(path, plan))
+    variants = ("tflm-cmsis-nn", "aot")
+    found = measured([model], [M4], variants, tflm_library="x", tools=TOOLS, on_line=lines.append)
+    assert next(found)[1].engine == "aot"
+    with pytest.raises(LinkError, match="too slow"):
+        next(found)
+    assert lines[0] == "small on qemu-cortex-m4 with tflm-cmsis-nn: too slow"
 
 
 def test_each_variant_is_an_engine_with_its_settings_and_the_library_is_for_tflm_alone(model, flashed):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tinydeploy.benchmark.figures import Results
+from tinydeploy.benchmark.figures import BenchModel, Results, Run
 from tinydeploy.benchmark.measure import Tools, measured, usual_boards
 from tinydeploy.benchmark.picture import write_picture
 from tinydeploy.benchmark.store import read_results, write_results
@@ -20,7 +20,7 @@ from tinydeploy.devices.emulator import QEMU_PACKAGE
 from tinydeploy.engines.tflm.library import describe_named_library
 from tinydeploy.errors import BuildError, UsageError
 from tinydeploy.files import write_file
-from tinydeploy.process import run
+from tinydeploy.process import run as run_program
 from tinydeploy.report.quality_picture import require_picture
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -89,23 +89,37 @@ def benchmark(  # one argument for each option
     """
     pages = Pages(folder=output)
     require_picture(pages.picture("any"))
-    results = read_results(pages.results)
-    if not draw:
-        tools = Tools(
-            compiler=f"GCC {_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}",
-            emulator=f"QEMU {_version('qemu-system-arm', QEMU_PACKAGE)}",
-        )
-        found = measured(
-            models or usual_models(_CHECKOUT),
-            _boards(boards),
-            _variants(variants, tflm_library),
-            tflm_library=tflm_library,
-            tools=tools,
-            on_line=lambda line: click.echo(line, err=True),
-        )
-        for model, one in found:
-            results = results.with_run(model, one)
+    if draw:
+        _show(read_results(pages.results), pages)
+        return
+    tools = Tools(
+        compiler=f"GCC {_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}",
+        emulator=f"QEMU {_version('qemu-system-arm', QEMU_PACKAGE)}",
+    )
+    found = measured(
+        models or usual_models(_CHECKOUT),
+        _boards(boards),
+        _variants(variants, tflm_library),
+        tflm_library=tflm_library,
+        tools=tools,
+        on_line=lambda line: click.echo(line, err=True),
+    )
+    _keep(found, pages)
+
+
+def _keep(found: Iterable[tuple[BenchModel, Run]], pages: Pages) -> None:
+    """Keeps each run as it comes; whatever ends that, the pages show what is kept."""
+    before = results = read_results(pages.results)
+    try:
+        for model, run in found:
+            results = results.with_run(model, run)
             write_results(results, pages.results)
+    finally:
+        if results is not before:
+            _show(results, pages)
+
+
+def _show(results: Results, pages: Pages) -> None:
     for path in write_pages(results, pages):
         click.echo(path)
 
@@ -170,7 +184,7 @@ def _version(program: str, package: str) -> str:
     Raises:
         BuildError: It is not installed, or does not say.
     """
-    output = run([program, "--version"], package=package, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
+    output = run_program([program, "--version"], package=package, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
     # Arm's own builds have a name in brackets with numbers in it.
     version = _VERSION.search(re.sub(r"\(.*?\)", "", output))
     if version is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from time import monotonic
 
@@ -67,19 +68,26 @@ def measured(
 ) -> Iterator[tuple[BenchModel, Run]]:
     """Runs all combinations, one after the other; ``on_line`` is told what comes of each.
 
-    What does not fit, is not supported or is not bit-identical is a run without figures.
+    What does not fit, is not supported or is not bit-identical is a run without figures. A run whose link broke is none
+    at all, and the others go on.
 
     Raises:
-        TinydeployError: A run failed otherwise: tools are missing, or a board did not answer, three times.
+        LinkError: After all others, where the link of a run broke each time that it was tried.
+        TinydeployError: A run failed otherwise: a tool is missing, or a board did not answer.
     """
-    for path in models:
-        model = bench_model(path)
-        for board in boards:
-            for variant in variants:
-                begin = monotonic()
-                run = _run(path, model, board, variant, tflm_library, tools)
-                on_line(f"{_outcome(run)}, {monotonic() - begin:.1f} s")
-                yield model, run
+    broken: LinkError | None = None
+    for path, board, variant in product(models, boards, variants):
+        model, begin = bench_model(path), monotonic()
+        try:
+            run = _run(path, model, board, variant, tflm_library, tools)
+        except LinkError as error:
+            on_line(f"{model.name} on {board} with {variant}: {error.summary}")
+            broken = error
+            continue
+        on_line(f"{_outcome(run)}, {monotonic() - begin:.1f} s")
+        yield model, run
+    if broken:
+        raise broken
 
 
 def cost_of(deployment: Deployment) -> Cost | None:
