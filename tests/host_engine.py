@@ -14,7 +14,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -29,7 +29,8 @@ from tinydeploy.files import data_dir
 from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.model.reader import parse_model
 
-_HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent
+KERNELS = data_dir("firmware") / "kernels"
 _COMPILE = (
     *("gcc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fno-omit-frame-pointer"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -118,7 +119,7 @@ def run_on_host(cases: Sequence[Case], kernels: KernelSet = "reference") -> list
 def run_on_tflm(cases: Sequence[Case]) -> list[list[np.ndarray]]:
     """The same from TFLM's interpreter, which must accept all the models."""
     request = pickle.dumps([(case.model, list(case.inputs)) for case in cases])
-    command = [sys.executable, "-P", _HERE / "tflm_worker.py"]
+    command = [sys.executable, "-P", HERE / "tflm_worker.py"]
     finished = subprocess.run(command, input=request, capture_output=True, check=False, timeout=600)
     assert finished.returncode == 0, finished.stderr.decode()[-2000:]
     return pickle.loads(finished.stdout)
@@ -126,18 +127,20 @@ def run_on_tflm(cases: Sequence[Case]) -> list[list[np.ndarray]]:
 
 def _build(folder: Path, plans: Sequence[EnginePlan]) -> Path:
     """One program for all models."""
-    sources, wanted = write_models(folder, plans)
-    wanted |= {_IN_C[kernel] for kernel in wanted if kernel in _IN_C}
-    kernels = [_kernels() / object_name(kernel) for kernel in sorted(wanted) if kernel.endswith(".c")]
-    objects = compile_all(folder, [*_COMPILE, f"-I{_kernels()}"], sources)
-    run_compiler([*_COMPILE, *objects, *kernels, _kernels() / "host_runner.o", "-o", folder / "program"])
+    models, wanted = write_models(folder, plans)
+    kernels = {_IN_C.get(kernel, kernel) for kernel in wanted}
+    compiler, objects = [*_COMPILE, f"-I{_objects()}"], _objects()
+    given = {objects / object_name(kernel): KERNELS / kernel for kernel in kernels if kernel.endswith(".c")}
+    given[objects / "host_runner.o"] = HERE / "host_runner.c"
+    compile_all(compiler, models | given)
+    run_compiler([*compiler, *models, *given, "-o", folder / "program"])
     return folder / "program"
 
 
-def write_models(folder: Path, plans: Sequence[EnginePlan]) -> tuple[list[Path], set[str]]:
-    """Writes C files of all models with the table that host_runner.c takes; also the kernels that they call.
+def write_models(folder: Path, plans: Sequence[EnginePlan]) -> tuple[dict[Path, Path], set[str]]:
+    """Writes C files of all models, by the object files to make of them, with the table that host_runner.c takes.
 
-    Each model's ``td_model`` gets a name of its own.
+    Each model's ``td_model`` gets a name of its own. Also returns the kernels' files that they need.
     """
     codes = [plan.generate() for plan in plans]
     names = [f"td_model_{number}" for number in range(len(codes))]
@@ -148,7 +151,7 @@ def write_models(folder: Path, plans: Sequence[EnginePlan]) -> tuple[list[Path],
     table.append(f"const struct td_model *const models[] = {{{', '.join(f'&{name}' for name in names)}}};")
     header = '#include "td_model.h"\nextern const struct td_model *const models[];\n'
     (folder / "models.c").write_text(header + "\n".join(table) + "\n")
-    sources = [folder / "models.c", *(folder / f"{name}.c" for name in names)]
+    sources = {folder / f"{name}.o": folder / f"{name}.c" for name in ("models", *names)}
     return sources, {kernel for code in codes for kernel in code.kernels}
 
 
@@ -162,36 +165,25 @@ _IN_C = {"dsp/gemm_tile.S": "dsp/gemm_in_c.c", "dsp/winograd_tile.S": "dsp/winog
 
 
 @functools.cache
-def _kernels() -> Path:
-    """A folder with the object files of all kernels but those with vector instructions, and of the runner.
-
-    Kernels that are instantiated for output shifts are so for all of them.
-    """
+def _objects() -> Path:
+    """A folder for the object files of the kernels that models have called, and of the runner."""
     folder = Path(tempfile.mkdtemp(prefix="tinydeploy-kernels-"))
     write_all_shifts(folder)
-    root = data_dir("firmware") / "kernels"
-    for source in root.glob("*/*.c"):
-        if source.parent.name != "mve":
-            target = folder / object_name(source.relative_to(root).as_posix())
-            run_compiler([*_COMPILE, f"-I{folder}", "-c", source, "-o", target])
-    run_compiler([*_COMPILE, "-c", _HERE / "host_runner.c", "-o", folder / "host_runner.o"])
     return folder
 
 
 def write_all_shifts(folder: Path) -> None:
-    """A td_shifts.h for any models."""
+    """A td_shifts.h for all models: kernels that are instantiated for output shifts are so for all of them."""
     every = " ".join(f"X({shift})" for shift in range(1, MAX_SHIFT + 1))
     names = ("GEMM", "GEMM_WIDE", "DEPTHWISE", "WINOGRAD")
     (folder / "td_shifts.h").write_text("".join(f"#define TD_{name}_SHIFTS(X) {every}\n" for name in names))
 
 
-def compile_all(folder: Path, compiler: Sequence[str | Path], sources: Sequence[Path]) -> list[Path]:
-    """The object files of C files whose names differ, compiled side by side."""
-    objects = [folder / f"{source.stem}.o" for source in sources]
-    commands = [[*compiler, "-c", source, "-o", target] for source, target in zip(sources, objects, strict=True)]
+def compile_all(compiler: Sequence[str | Path], sources: Mapping[Path, Path]) -> None:
+    """Makes object files that are not there yet, each the key of its source, several at a time."""
+    commands = ([*compiler, "-c", sources[target], "-o", target] for target in sources if not target.exists())
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(run_compiler, commands))
-    return objects
 
 
 def run_compiler(command: Sequence[str | Path]) -> None:
