@@ -110,12 +110,18 @@ def _file_scope_arrays(graph: Graph, program: Program, shared: Mapping[bytes, st
 
 
 def _function_names(graph: Graph, program: Program) -> dict[int, str]:
-    """A C function name for each call, by the call's identity: ``layer_3_conv_2d``, or with the call's number."""
+    """A C function name for each call, by the call's identity.
+
+    It says the op (``layer_3_conv_2d``); of several calls the kernel (``layer_3_plane_border``), numbered where one is
+    called again.
+    """
     names = {}
     for layer in program.layers:
-        name = f"layer_{layer.op}_{graph.ops[layer.op].kind.lower()}"
+        kernels = Counter(call.kernel for call in layer.calls)
+        what = {kernel: kernel if len(layer.calls) > 1 else graph.ops[layer.op].kind.lower() for kernel in kernels}
         for number, call in enumerate(layer.calls):
-            names[id(call)] = f"{name}_{number}" if len(layer.calls) > 1 else name
+            name = f"layer_{layer.op}_{what[call.kernel]}"
+            names[id(call)] = f"{name}_{number}" if kernels[call.kernel] > 1 else name
     return names
 
 
