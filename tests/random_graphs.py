@@ -34,10 +34,14 @@ class Value:
 class Net:
     """A model being built op by op; each method appends one op to ``x`` and returns its output."""
 
-    def __init__(self, seed: int, *, wild: float) -> None:
-        """``wild`` is the share of choices that real models do not have: outputs that mostly saturate, for example."""
+    def __init__(self, seed: int, *, wild: float, alike: bool = False) -> None:
+        """``wild`` is the share of choices that real models do not have: outputs that mostly saturate, for example.
+
+        ``alike``: the channels of a layer have scales of one order, and outputs of a ReLU begin at -128.
+        """
         self.rng = np.random.default_rng(seed)
         self.wild = wild
+        self.alike = alike
         self.builder = ModelBuilder()
         self.inputs: list[int] = []
 
@@ -100,6 +104,7 @@ class Net:
         activation = self.one_of(fitting)
         reach = {"RELU6": 3.0, "RELU_N1_TO_1": 1.0, "RELU": spread}.get(activation, 2 * spread)
         zero_point = self.one_of([-128, self.some(-128, -100)]) if activation in {"RELU", "RELU6"} else None
+        zero_point = -128 if zero_point is not None and self.alike else zero_point
         return self.output(shape, reach / 128 * 10 ** self.rng.uniform(-0.1, 0.3), zero_point), activation
 
     def same(self, x: Value, shape: Sequence[int]) -> Value:
@@ -114,17 +119,29 @@ class Net:
 
     # Ops with weights
 
-    def _weighted(self, x: Value, shape: tuple[int, ...], channel_axis: int, terms: int) -> tuple[list[int], float]:
-        """Weights and maybe a bias of a layer that sums ``terms`` products; also the deviation of its sums."""
+    def _weighted(
+        self, x: Value, shape: tuple[int, ...], channel_axis: int, terms: int, dead: float = 0
+    ) -> tuple[list[int], float]:
+        """Weights and maybe a bias of a layer that sums ``terms`` products; also the deviation of its sums.
+
+        ``dead`` is a share of channels whose sums are always far below 0.
+        """
         channels = shape[channel_axis]
         per_channel = self.maybe(0.7)
         scales = np.asarray([self.scale() for _ in range(channels if per_channel else 1)], np.float32)
-        weights = self.builder.constant(self.int8(shape, low=-127), scale=scales, axis=channel_axis)
+        if self.alike:
+            scales = (scales[:1] * self.rng.uniform(0.5, 1, len(scales))).astype(np.float32)
+        values, is_dead = self.int8(shape, low=-127), np.zeros(channels, np.bool_)
+        if dead:
+            is_dead = self.rng.random(channels) < dead
+            np.moveaxis(values, channel_axis, 0)[is_dead] = 0
+        weights = self.builder.constant(values, scale=scales, axis=channel_axis)
         # Standard deviation of a sum of products of uniform int8 values; the bias has the same order.
         spread = math.sqrt(terms) * 74 * 74
         indices = [x.index, weights]
-        if self.maybe(0.85):
+        if dead or self.maybe(0.85):
             bias = (self.rng.normal(0, spread, channels)).astype(np.int32)
+            bias[is_dead] = -100 * spread
             indices.append(self.builder.constant(bias, scale=np.float32(x.scale) * scales, axis=0))
         return indices, float(x.scale * scales.max() * spread)
 
@@ -139,28 +156,50 @@ class Net:
         ]
         return padding, sizes
 
-    def conv_2d(self, x: Value, *, keep_size: bool = False, channels: int | None = None) -> Value:
-        filter_h, filter_w = self.some(1, 4), self.some(1, 4)
-        stride = (1, 1) if keep_size else (self.some(1, 3), self.some(1, 3))
-        dilation = (self.some(1, 3), self.some(1, 3)) if self.maybe(0.3) else (1, 1)
+    def conv_2d(
+        self,
+        x: Value,
+        *,
+        keep_size: bool = False,
+        channels: int | None = None,
+        window: tuple[int, int] | None = None,
+        stride: tuple[int, int] | None = None,
+        dead: float = 0,
+    ) -> Value:
+        """With a random ``window`` and ``stride`` where they are not given, and then maybe dilated."""
+        filter_h, filter_w = window or (self.some(1, 4), self.some(1, 4))
+        stride = stride or ((1, 1) if keep_size else (self.some(1, 3), self.some(1, 3)))
+        dilation = (self.some(1, 3), self.some(1, 3)) if not window and self.maybe(0.3) else (1, 1)
         channels = channels or self.some(1, 9)
         padding, sizes = self._window(x, filter_h, filter_w, stride, dilation)
         if keep_size:
             padding, sizes = "SAME", list(x.shape[1:3])
         shape = (channels, filter_h, filter_w, x.shape[3])
-        indices, spread = self._weighted(x, shape, 0, filter_h * filter_w * x.shape[3])
+        indices, spread = self._weighted(x, shape, 0, filter_h * filter_w * x.shape[3], dead)
         y, activation = self.activated((1, *sizes, channels), spread)
         self._convolve("CONV_2D", indices, y, activation, padding, stride, dilation)
         return y
 
-    def depthwise_conv_2d(self, x: Value) -> Value:
-        filter_h, filter_w = self.some(1, 4), self.some(1, 4)
-        stride = (self.some(1, 3), self.some(1, 3))
-        dilation = (self.some(1, 3), self.some(1, 3)) if self.maybe(0.3) else (1, 1)
-        multiplier = self.one_of([1, 1, 2, 3])
+    def depthwise_conv_2d(
+        self,
+        x: Value,
+        *,
+        keep_size: bool = False,
+        window: tuple[int, int] | None = None,
+        stride: tuple[int, int] | None = None,
+        multiplier: int | None = None,
+        dead: float = 0,
+    ) -> Value:
+        """With a random ``window`` and ``stride`` where they are not given, and then maybe dilated."""
+        filter_h, filter_w = window or (self.some(1, 4), self.some(1, 4))
+        stride = stride or (self.some(1, 3), self.some(1, 3))
+        dilation = (self.some(1, 3), self.some(1, 3)) if not window and self.maybe(0.3) else (1, 1)
+        multiplier = multiplier or self.one_of([1, 1, 2, 3])
         padding, sizes = self._window(x, filter_h, filter_w, stride, dilation)
+        if keep_size:
+            padding, sizes = "SAME", [-(-size // step) for size, step in zip(x.shape[1:3], stride, strict=True)]
         shape = (1, filter_h, filter_w, x.shape[3] * multiplier)
-        indices, spread = self._weighted(x, shape, 3, filter_h * filter_w)
+        indices, spread = self._weighted(x, shape, 3, filter_h * filter_w, dead)
         y, activation = self.activated((1, *sizes, shape[3]), spread)
         more = {"depthMultiplier": multiplier}
         self._convolve("DEPTHWISE_CONV_2D", indices, y, activation, padding, stride, dilation, **more)
@@ -182,9 +221,10 @@ class Net:
             **more,
         )
 
-    def fully_connected(self, x: Value, units: int | None = None) -> Value:
+    def fully_connected(self, x: Value, units: int | None = None, *, rows: bool = False) -> Value:
+        """Of all values of ``x``, or row by row along its last dimension."""
         units = units or self.some(1, 12)
-        keep = len(x.shape) > 1 and self.maybe(0.3)
+        keep = rows or (len(x.shape) > 1 and self.maybe(0.3))
         depth = x.shape[-1] if keep or self.maybe(0.3) else math.prod(x.shape)
         indices, spread = self._weighted(x, (units, depth), 0, depth)
         shape = (*x.shape[:-1], units) if keep else (math.prod(x.shape) // depth, units)
@@ -214,9 +254,10 @@ class Net:
         index = self.builder.constant(self.int8(shape), scale=scale, zero_point=zero_point)
         return Value(index, shape, scale, zero_point)
 
-    def pool(self, kind: str, x: Value) -> Value:
-        filter_h, filter_w = self.some(1, 4), self.some(1, 4)
-        stride = (self.some(1, 3), self.some(1, 3))
+    def pool(self, kind: str, x: Value, window: tuple[int, int] | None = None) -> Value:
+        """With random steps, or those of the ``window`` given."""
+        filter_h, filter_w = window or (self.some(1, 4), self.some(1, 4))
+        stride = window or (self.some(1, 3), self.some(1, 3))
         padding, sizes = self._window(x, filter_h, filter_w, stride, (1, 1))
         y = self.same(x, (1, *sizes, x.shape[3]))
         self.builder.op(
@@ -232,9 +273,9 @@ class Net:
         )
         return y
 
-    def mean(self, x: Value) -> Value:
+    def mean(self, x: Value, axes: Sequence[int] = ()) -> Value:
         rank = len(x.shape)
-        axes = [1, 2] if rank == 4 and self.maybe() else self._axes(rank)
+        axes = axes or ([1, 2] if rank == 4 and self.maybe() else self._axes(rank))
         keep = self.maybe()
         resolved = {axis % rank for axis in axes}
         shape = [1 if i in resolved else size for i, size in enumerate(x.shape) if keep or i not in resolved]
@@ -302,8 +343,9 @@ class Net:
         self.builder.op("EXPAND_DIMS", [x.index, self.int32(axis)], [y.index])
         return y
 
-    def pad(self, x: Value) -> Value:
-        paddings = self.rng.integers(0, 4, (len(x.shape), 2)).astype(np.int32)
+    def pad(self, x: Value, sides: Sequence[Sequence[int]] = ()) -> Value:
+        """With so many values before and behind in each dimension, or random ones."""
+        paddings = np.array(sides or self.rng.integers(0, 4, (len(x.shape), 2)), np.int32)
         paddings[0] = 0
         y = self.same(x, [size + int(sum(pad)) for size, pad in zip(x.shape, paddings, strict=True)])
         self.builder.op("PAD", [x.index, self.builder.constant(paddings)], [y.index])
