@@ -3,10 +3,10 @@
 #include "td_mve_dot.h"
 #include "td_window.h"
 
-/* Products of sixteen values at once, at three positions and of two channels at a time. Small windows are gathered on the
- * stack first: then padding, dilation and rows that are no multiple of sixteen long cost next to nothing. Larger ones are
- * read in place where they lie wholly inside the input, undilated; elsewhere they are gathered one at a time, or, beyond
- * the buffer, read run by run. */
+/* Products of sixteen values at once, at three positions and of two channels at a time. Small windows are gathered
+ * on the stack first: then padding, dilation and rows that are no multiple of sixteen long cost next to nothing.
+ * Larger ones are read in place where they lie wholly inside the input, undilated; elsewhere they are gathered one
+ * at a time, or, beyond the buffer, read run by run. */
 
 /* Bytes on the stack for windows. */
 enum { BUFFER = 1792 };

@@ -1,34 +1,40 @@
 #include "td_depthwise_conv_2d.h"
 
-#include "td_mve.h"
+#include "td_mve_dot.h"
+#include "td_window.h"
 
-/* Sixteen channels at once. For each sixteen, their weights are put in the order of the taps, and for a stretch of an
- * output row the input that it sees is copied, with the zero point where there is none: after that there are neither
- * borders nor depth multipliers. Products are added in pairs in 16 bits (VMULLB and VMULLT widen the even and the odd
- * channels), then in 32: less than 0.6 instructions each. MVE has no multiply-accumulate of two vectors.
+/* Sixteen channels at once, or several positions of one, two, four or eight. For each sixteen, their weights are put
+ * in the order of the taps, and for a stretch of an output row the input that it sees is copied, with the zero point
+ * where there is none: after that there are neither borders nor depth multipliers. Products are added in pairs in 16
+ * bits (VMULLB and VMULLT widen the even and the odd lanes), then in 32: 0.64 instructions each. MVE has no
+ * multiply-accumulate of two vectors.
  *
- * Sixteen channels that do not fit into the buffer (kernels of more than 48 taps, or dilated as widely) are computed in
- * plain C. */
+ * A single input channel makes an ordinary convolution, whose windows are gathered. Otherwise, what does not fit
+ * into the buffer (kernels of more than 48 taps, or dilated as widely) is computed in plain C. */
 
 /* Bytes on the stack, for the weights and the input of one stretch; a multiple of 16. */
 enum { LANES = 16, BUFFER = 1536 };
 
-/* Constants of the channels in sixteen lanes. Of the vectors of four the first has channels 0, 4, 8, 12, the next 1, 5, 9, 13 and so
- * on: that is the order in which widening leaves them. */
+/* Constants of the channels in sixteen lanes. Of the vectors of four the first has lanes 0, 4, 8, 12, the next 1, 5,
+ * 9, 13 and so on: that is the order in which widening leaves them. The assembler below knows where the first two
+ * are. */
 struct group {
-    int32_t channel, count; /* the first, and how many there are */
-    uint32_t mask;          /* lane i has channel i & mask of them; without where that is not less than `count` */
-    struct td_mve_factors factors[4];
+    int32x4_t mantissa[4]; /*  0 */
+    int32x4_t right[4];    /* 64: shifts, 0 or less */
+    int32x4_t left[4];     /* shifts, 0 or more */
     int32x4_t bias[4];
-    bool has_left; /* some factor has a shift to the left */
+    bool has_left; /* some shift is to the left */
+    int32_t channel, count; /* the first, and how many there are */
+    uint32_t mask;          /* lane i has channel i & mask of them; none where that is not less than `count` */
+    int32_t positions;      /* how many neighbouring outputs are computed at once: 16 / (mask + 1) */
 };
 
 /* Places in the buffer and how far things are apart in it. */
 struct stretch {
     const struct td_depthwise_conv_2d *conv;
     int8_t *weights; /* [taps][16] */
-    int8_t *values;  /* [kernel_height][columns][column_bytes], a ring of rows */
-    int32_t columns, column_bytes;
+    int8_t *values;  /* [kernel_height][columns][16], a ring of rows */
+    int32_t columns;
     int32_t first; /* the ring's row that the kernel's first one sees */
     bool may_pair; /* two products may be added in 16 bits */
 };
@@ -62,7 +68,9 @@ static void load_group(struct group *group, const struct td_depthwise_conv_2d *c
             factors.right = vminq_s32(shift, vdupq_n_s32(0));
         }
         group->bias[i] = vldrwq_gather_shifted_offset_z_s32(conv->bias + first, offsets, lanes);
-        group->factors[i] = factors;
+        group->mantissa[i] = factors.mantissa;
+        group->right[i] = factors.right;
+        group->left[i] = factors.left;
         group->has_left = group->has_left || vmaxvq_s32(0, factors.left) > 0;
     }
 }
@@ -126,7 +134,6 @@ static void load_row(const struct stretch *stretch, const struct group *group, c
 {
     const struct td_depthwise_conv_2d *conv = stretch->conv;
     const int32_t zero_point = conv->input_zero_point;
-    const int32_t bytes = stretch->column_bytes;
     const int32_t step = conv->input_channels;
     const int32_t begin = x < 0 ? -x : 0;
     const int32_t last = conv->input_width - x;
@@ -134,31 +141,39 @@ static void load_row(const struct stretch *stretch, const struct group *group, c
     const int32_t count = end - begin;
 
     if (y < 0 || y >= conv->input_height || count <= 0) {
-        td_mve_fill(to, zero_point, stretch->columns * bytes);
+        td_mve_fill(to, zero_point, stretch->columns * LANES);
         return;
     }
     const int8_t *from = input + (y * conv->input_width + x + begin) * step;
-    td_mve_fill(to, zero_point, begin * bytes);
-    to += begin * bytes;
-    if (bytes < LANES) {
-        td_mve_copy(to, from, count * bytes);
-    } else if (conv->depth_multiplier == 1) {
+    if (group->mask < LANES - 1) {
+        /* First as they are at the end of the row's place, then each with its neighbours. The last ones' neighbours
+         * are anything: no output needs them. */
+        int8_t *const packed = to + stretch->columns * (LANES - step);
+        td_mve_fill(packed, zero_point, begin * step);
+        td_mve_copy(packed + begin * step, from, count * step);
+        td_mve_fill(packed + end * step, zero_point, (stretch->columns - end) * step);
+        copy_columns(to, packed, step, stretch->columns, LANES);
+        return;
+    }
+    td_mve_fill(to, zero_point, begin * LANES);
+    to += begin * LANES;
+    if (conv->depth_multiplier == 1) {
         copy_columns(to, from + group->channel, step, count, group->count);
     } else {
         copy_shared_columns(to, from, step, count, group, conv->depth_multiplier);
     }
-    td_mve_fill(to + count * bytes, zero_point, (stretch->columns - end) * bytes);
+    td_mve_fill(to + count * LANES, zero_point, (stretch->columns - end) * LANES);
 }
 
-/* Copies the input that output row `output_y` sees in the stretch's columns, `x` the first: what the row before has seen,
- * too, stays where it is. */
+/* Copies the input that output row `output_y` sees in the stretch's columns, `x` the first: what the row before has
+ * seen, too, stays where it is. */
 static void load_rows(struct stretch *stretch, const struct group *group, const int8_t *input, int32_t output_y,
                       int32_t x)
 {
     const struct td_depthwise_conv_2d *conv = stretch->conv;
     const int32_t height = conv->kernel_height;
     const bool is_next = output_y > 0 && conv->dilation_height == 1 && conv->stride_height < height;
-    const int32_t row_bytes = stretch->columns * stretch->column_bytes;
+    const int32_t row_bytes = stretch->columns * LANES;
     int32_t y = output_y * conv->stride_height - conv->pad_top;
     int32_t row = 0;
 
@@ -169,54 +184,54 @@ static void load_rows(struct stretch *stretch, const struct group *group, const 
     }
 }
 
-/* Sixteen products of two taps each, or of one, added to four vectors of accumulators. All eight vector registers are in
- * use, so the first tap's values are loaded twice. In C, GCC 12 loads ahead and spills: three times as many
+/* Sixteen products of two taps each, or of one, added to four vectors of accumulators. All eight vector registers
+ * are in use, so the first tap's values are loaded twice. In C, GCC 12 loads ahead and spills: three times as many
  * instructions. */
-#define PAIR(x, next_x)                                                                                                 \
-    "vldrb.8 %q[a], [" x "]\n"                                                                                          \
-    "vldrb.8 %q[b], [%[w]], #16\n"                                                                                      \
-    "vmullb.s8 %q[c], %q[a], %q[b]\n"                                                                                   \
-    "vldrb.8 %q[a], [" next_x "]\n"                                                                                     \
-    "vldrb.8 %q[b], [%[w]], #16\n"                                                                                      \
-    "vmullb.s8 %q[d], %q[a], %q[b]\n"                                                                                   \
-    "vmullt.s8 %q[a], %q[a], %q[b]\n"                                                                                   \
-    "vadd.i16 %q[c], %q[c], %q[d]\n"                                                                                    \
-    "vldrb.8 %q[b], [" x "]\n"                                                                                          \
-    "vldrb.8 %q[d], [%[w], #-32]\n"                                                                                     \
-    "vmullt.s8 %q[b], %q[b], %q[d]\n"                                                                                   \
+#define PAIR(x, next_x)                                                                                                \
+    "vldrb.8 %q[a], [" x "]\n"                                                                                         \
+    "vldrb.8 %q[b], [%[w]], #16\n"                                                                                     \
+    "vmullb.s8 %q[c], %q[a], %q[b]\n"                                                                                  \
+    "vldrb.8 %q[a], [" next_x "]\n"                                                                                    \
+    "vldrb.8 %q[b], [%[w]], #16\n"                                                                                     \
+    "vmullb.s8 %q[d], %q[a], %q[b]\n"                                                                                  \
+    "vmullt.s8 %q[a], %q[a], %q[b]\n"                                                                                  \
+    "vadd.i16 %q[c], %q[c], %q[d]\n"                                                                                   \
+    "vldrb.8 %q[b], [" x "]\n"                                                                                         \
+    "vldrb.8 %q[d], [%[w], #-32]\n"                                                                                    \
+    "vmullt.s8 %q[b], %q[b], %q[d]\n"                                                                                  \
     "vadd.i16 %q[a], %q[a], %q[b]\n" WIDEN("%q[c]", "%q[a]")
-#define SINGLE(x)                                                                                                       \
-    "vldrb.8 %q[a], [" x "]\n"                                                                                          \
-    "vldrb.8 %q[b], [%[w]], #16\n"                                                                                      \
-    "vmullb.s8 %q[c], %q[a], %q[b]\n"                                                                                   \
+#define SINGLE(x)                                                                                                      \
+    "vldrb.8 %q[a], [" x "]\n"                                                                                         \
+    "vldrb.8 %q[b], [%[w]], #16\n"                                                                                     \
+    "vmullb.s8 %q[c], %q[a], %q[b]\n"                                                                                  \
     "vmullt.s8 %q[a], %q[a], %q[b]\n" WIDEN("%q[c]", "%q[a]")
-#define WIDEN(even, odd)                                                                                                \
-    "vmovlb.s16 %q[d], " even "\n"                                                                                      \
-    "vmovlt.s16 %q[b], " even "\n"                                                                                      \
-    "vadd.i32 %q[s0], %q[s0], %q[d]\n"                                                                                  \
-    "vmovlb.s16 %q[d], " odd "\n"                                                                                       \
-    "vadd.i32 %q[s2], %q[s2], %q[b]\n"                                                                                  \
-    "vmovlt.s16 %q[b], " odd "\n"                                                                                       \
-    "vadd.i32 %q[s1], %q[s1], %q[d]\n"                                                                                  \
+#define WIDEN(even, odd)                                                                                               \
+    "vmovlb.s16 %q[d], " even "\n"                                                                                     \
+    "vmovlt.s16 %q[b], " even "\n"                                                                                     \
+    "vadd.i32 %q[s0], %q[s0], %q[d]\n"                                                                                 \
+    "vmovlb.s16 %q[d], " odd "\n"                                                                                      \
+    "vadd.i32 %q[s2], %q[s2], %q[b]\n"                                                                                 \
+    "vmovlt.s16 %q[b], " odd "\n"                                                                                      \
+    "vadd.i32 %q[s1], %q[s1], %q[d]\n"                                                                                 \
     "vadd.i32 %q[s3], %q[s3], %q[b]\n"
 
 /* Runs one of these with the given inputs; `weights` moves on. */
-#define ADD(instructions, ...)                                                                                          \
-    do {                                                                                                                \
-        int8x16_t a, b, c, d;                                                                                           \
-        __asm__ volatile(instructions                                                                                   \
-                         : [s0] "+w"(sums[0]), [s1] "+w"(sums[1]), [s2] "+w"(sums[2]), [s3] "+w"(sums[3]),              \
-                           [a] "=&w"(a), [b] "=&w"(b), [c] "=&w"(c), [d] "=&w"(d), [w] "+r"(weights)                    \
-                         : __VA_ARGS__                                                                                  \
-                         : "memory");                                                                                   \
+#define ADD(instructions, ...)                                                                                         \
+    do {                                                                                                               \
+        int8x16_t a, b, c, d;                                                                                          \
+        __asm__ volatile(instructions                                                                                  \
+                         : [s0] "+w"(sums[0]), [s1] "+w"(sums[1]), [s2] "+w"(sums[2]), [s3] "+w"(sums[3]),             \
+                           [a] "=&w"(a), [b] "=&w"(b), [c] "=&w"(c), [d] "=&w"(d), [w] "+r"(weights)                   \
+                         : __VA_ARGS__                                                                                 \
+                         : "memory");                                                                                  \
     } while (false)
 
 /* Any kernel. `offset` is where its first column lies in a row. */
 static inline void accumulate(int32x4_t sums[4], const struct stretch *stretch, int32_t offset)
 {
     const struct td_depthwise_conv_2d *conv = stretch->conv;
-    const int32_t step = conv->dilation_width * stretch->column_bytes;
-    const int32_t row_step = stretch->columns * stretch->column_bytes;
+    const int32_t step = conv->dilation_width * LANES;
+    const int32_t row_step = stretch->columns * LANES;
     const int8_t *weights = stretch->weights;
     int32_t row = stretch->first;
 
@@ -242,66 +257,123 @@ TD_MVE_INLINE void accumulate_3x3(int32x4_t sums[4], const int8_t *x, const int8
         [x] "r"(x), [y] "r"(y), [z] "r"(z));
 }
 
-/* The outputs of sixteen accumulators. */
+/* Four accumulators to values of the output's scale, not yet bounded, with their mantissa and shift from the group. */
+#define SCALE(sum, mantissa, shift, correct)                                                                           \
+    "vldrw.32 %q[a], [%[group], #" mantissa "]\n"                                                                      \
+    "vqrdmulh.s32 " sum ", " sum ", %q[a]\n"                                                                           \
+    "vldrw.32 %q[a], [%[group], #" shift "]\n" correct(sum)                                                            \
+    "vrshl.s32 " sum ", " sum ", %q[a]\n"                                                                              \
+    "vadd.i32 " sum ", " sum ", %[zero_point]\n"
+
+/* td_mve_divide_by_pot()'s correction, or none: of a stage that bounds outputs by the zero point or more, since all
+ * that it could change is below that. */
+#define CORRECT(sum)                                                                                                   \
+    "vand %q[b], " sum ", %q[a]\n"                                                                                     \
+    "vshr.s32 %q[b], %q[b], #31\n"                                                                                     \
+    "vqadd.s32 " sum ", " sum ", %q[b]\n"
+#define NO_CORRECTION(sum)
+
+#define OUTPUTS(correct)                                                                                               \
+    __asm__(SCALE("%q[s0]", "0", "64", correct) SCALE("%q[s1]", "16", "80", correct)                                   \
+            SCALE("%q[s2]", "32", "96", correct) SCALE("%q[s3]", "48", "112", correct)                                 \
+            "vqmovnb.s32 %q[a], %q[s0]\n"                                                                              \
+            "vqmovnb.s32 %q[b], %q[s1]\n"                                                                              \
+            "vqmovnt.s32 %q[a], %q[s2]\n"                                                                              \
+            "vqmovnt.s32 %q[b], %q[s3]\n"                                                                              \
+            "vqmovnb.s16 %q[c], %q[a]\n"                                                                               \
+            "vdup.8 %q[a], %[min]\n"                                                                                   \
+            "vqmovnt.s16 %q[c], %q[b]\n"                                                                               \
+            "vdup.8 %q[b], %[max]\n"                                                                                   \
+            "vmax.s8 %q[c], %q[c], %q[a]\n"                                                                            \
+            "vmin.s8 %q[c], %q[c], %q[b]\n"                                                                            \
+            : [s0] "+w"(sums[0]), [s1] "+w"(sums[1]), [s2] "+w"(sums[2]), [s3] "+w"(sums[3]), [a] "=&w"(a),            \
+              [b] "=&w"(b), [c] "=&w"(outputs)                                                                         \
+            : [group] "r"(group), "m"(*group), [zero_point] "r"((int32_t)stage->zero_point),                           \
+              [min] "r"((int32_t)stage->min), [max] "r"((int32_t)stage->max))
+
+/* The outputs of sixteen accumulators. In C, GCC 12 takes twice as many instructions, for addresses. */
 TD_MVE_INLINE int8x16_t outputs_of(int32x4_t sums[4], const struct group *group, const struct td_output_stage *stage)
 {
-    /* Without a factor's rounding of negative values: they all become less than the zero point. */
-    const bool is_rectified = stage->min >= stage->zero_point;
-    int16x8_t pairs[2];
+    int8x16_t a, b, outputs;
 
-#pragma GCC unroll 2
-    for (int32_t i = 0; i < 2; i++) { /* vectors 0 and 2 are the even channels, 1 and 3 the odd ones */
-        int32x4_t scaled[2];
-#pragma GCC unroll 2
-        for (int32_t j = 0; j < 2; j++) {
-            const struct td_mve_factors *const factors = &group->factors[i + 2 * j];
-            const int32x4_t sum = sums[i + 2 * j];
-            const int32x4_t product = vqrdmulhq_s32(group->has_left ? vshlq_s32(sum, factors->left) : sum,
-                                                    factors->mantissa);
-            scaled[j] = is_rectified ? vrshlq_s32(product, factors->right)
-                                     : td_mve_divide_by_pot(product, factors->right);
-            scaled[j] = vaddq_n_s32(scaled[j], stage->zero_point);
-        }
-        pairs[i] = vqmovntq_s32(vqmovnbq_s32(vuninitializedq_s16(), scaled[0]), scaled[1]);
+    if (group->has_left) {
+        sums[0] = vshlq_s32(sums[0], group->left[0]);
+        sums[1] = vshlq_s32(sums[1], group->left[1]);
+        sums[2] = vshlq_s32(sums[2], group->left[2]);
+        sums[3] = vshlq_s32(sums[3], group->left[3]);
     }
-    const int8x16_t all = vqmovntq_s16(vqmovnbq_s16(vuninitializedq_s8(), pairs[0]), pairs[1]);
-    return vminq_s8(vmaxq_s8(all, vdupq_n_s8((int8_t)stage->min)), vdupq_n_s8((int8_t)stage->max));
+    if (stage->min >= stage->zero_point) {
+        OUTPUTS(NO_CORRECTION);
+    } else {
+        OUTPUTS(CORRECT);
+    }
+    return outputs;
 }
 
-/* `count` outputs in a row from the buffer, a vector of sixteen channels each. */
-static void convolve_3x3(const struct stretch *stretch, const struct group *group, int32_t count, int8_t *output)
+/* `vectors` of sixteen outputs in a row from the buffer. Not inlined: from the stack GCC 12 computes the address of
+ * every constant of the group anew. */
+static __attribute__((noinline)) void convolve_3x3(const struct stretch *stretch, const struct group *group,
+                                                   int32_t vectors, int8_t *output)
 {
     const struct td_depthwise_conv_2d *conv = stretch->conv;
     const struct td_output_stage stage = conv->output_stage;
-    const int32_t step = conv->stride_width * LANES;
-    const int32_t output_step = conv->output_channels;
+    const int32_t step = group->positions * conv->stride_width * LANES;
+    const int32_t output_step = group->positions * conv->output_channels;
     const int32_t row_step = stretch->columns * LANES;
     const int8_t *x = stretch->values + stretch->first * row_step;
     const int8_t *y = stretch->values + (stretch->first + 1) % 3 * row_step;
     const int8_t *z = stretch->values + (stretch->first + 2) % 3 * row_step;
 
-    for (; count > 0; count--, x += step, y += step, z += step, output += output_step) {
+    for (; vectors > 0; vectors--, x += step, y += step, z += step, output += output_step) {
         int32x4_t sums[4] = {group->bias[0], group->bias[1], group->bias[2], group->bias[3]};
         accumulate_3x3(sums, x, y, z, stretch->weights);
         vstrbq_s8(output, outputs_of(sums, group, &stage));
     }
 }
 
-/* The same of any kernel. With fewer than sixteen channels the lanes may be several positions. */
-static void convolve(const struct stretch *stretch, const struct group *group, int32_t count, int8_t *output)
+/* Any kernel, and vectors that are not full: `count` outputs from the one at `begin` on. */
+static void convolve(const struct stretch *stretch, const struct group *group, int32_t begin, int32_t count,
+                     int8_t *output)
 {
     const struct td_depthwise_conv_2d *conv = stretch->conv;
     const struct td_output_stage stage = conv->output_stage;
-    const bool is_dense = stretch->column_bytes < LANES;
-    const int32_t step = is_dense ? LANES : conv->stride_width * LANES;
-    const int32_t output_step = is_dense ? LANES : conv->output_channels;
-    const int32_t values = is_dense ? LANES : group->count; /* of one vector */
-    int32_t offset = 0;
+    const int32_t positions = group->positions;
 
-    for (int32_t left = count * group->count; left > 0; left -= values, offset += step, output += output_step) {
+    for (int32_t i = begin; i < count; i += positions) {
+        const int32_t used = count - i < positions ? count - i : positions;
         int32x4_t sums[4] = {group->bias[0], group->bias[1], group->bias[2], group->bias[3]};
-        accumulate(sums, stretch, offset);
-        vstrbq_p_s8(output, outputs_of(sums, group, &stage), byte_lanes(left < values ? left : values));
+        accumulate(sums, stretch, i * conv->stride_width * LANES);
+        vstrbq_p_s8(output + i * conv->output_channels, outputs_of(sums, group, &stage),
+                    byte_lanes(used * group->count));
+    }
+}
+
+/* The windows of a single input channel, one after the other as a vector: the layer is an ordinary convolution. */
+static void convolve_single_channel(const struct td_depthwise_conv_2d *conv, const int8_t *input, int8_t *output)
+{
+    const struct td_mve_matrix matrix = {
+        .weights = conv->weights,
+        .bias = conv->bias,
+        .stage = &conv->output_stage,
+        .channels = conv->output_channels,
+        .depth = conv->kernel_height * conv->kernel_width,
+    };
+    const int32_t width = conv->kernel_width;
+    int8_t window[BUFFER];
+
+    for (int32_t i = 0; i < conv->output_height * conv->output_width; i++, output += matrix.channels) {
+        const int32_t x = i % conv->output_width * conv->stride_width - conv->pad_left;
+        const struct td_taps columns = td_taps_inside(x, 1, width, conv->input_width);
+        int32_t y = i / conv->output_width * conv->stride_height - conv->pad_top;
+        int8_t *to = window;
+        td_mve_fill(window, conv->input_zero_point, matrix.depth);
+        for (int32_t row = 0; row < conv->kernel_height; row++, y += conv->dilation_height, to += width) {
+            if (y >= 0 && y < conv->input_height) {
+                td_mve_copy(to + columns.begin, input + y * conv->input_width + x + columns.begin,
+                            columns.end - columns.begin);
+            }
+        }
+        td_mve_outputs_1(&matrix, window, output);
     }
 }
 
@@ -327,20 +399,20 @@ static void convolve_plainly(const struct td_depthwise_conv_2d *conv, const int8
     }
 }
 
-/* How far apart columns are in the buffer: sixteen channels, or all of one position if their number divides sixteen and
- * neighbouring outputs' windows are neighbours. Then the lanes are several positions. */
-static int32_t column_bytes_of(const struct td_depthwise_conv_2d *conv)
+/* Over how many channels the lanes go before they begin again, for the next position: sixteen, or all of them if their
+ * number divides sixteen and the windows of neighbouring outputs are neighbours. */
+static int32_t channels_at_once(const struct td_depthwise_conv_2d *conv)
 {
     const bool is_dense = conv->depth_multiplier == 1 && conv->stride_width == 1 && LANES % conv->output_channels == 0;
     return is_dense ? conv->output_channels : LANES;
 }
 
-/* How many outputs of a row fit into the buffer at a time, at most all; 0 if not even one does. */
-static int32_t stretch_of(const struct td_depthwise_conv_2d *conv, int32_t column_bytes)
+/* How many outputs of a row fit into the buffer at a time, at most all; 0 or less if not even one does. */
+static int32_t stretch_of(const struct td_depthwise_conv_2d *conv)
 {
     const int32_t taps = conv->kernel_height * conv->kernel_width;
-    /* The last vector may reach beyond the last column. */
-    const int32_t columns = (BUFFER - (taps + 1) * LANES) / column_bytes / conv->kernel_height;
+    /* The vectors of several positions may reach beyond the last column. */
+    const int32_t columns = (BUFFER / LANES - taps - 1) / conv->kernel_height;
     const int32_t spare = columns - 1 - (conv->kernel_width - 1) * conv->dilation_width;
     const int32_t count = spare < 0 ? 0 : spare / conv->stride_width + 1;
     return count < conv->output_width ? count : conv->output_width;
@@ -352,52 +424,63 @@ static void convolve_group(struct stretch *stretch, const struct group *group, i
 {
     const struct td_depthwise_conv_2d *conv = stretch->conv;
     const bool is_3x3 = conv->kernel_height == 3 && conv->kernel_width == 3 && conv->dilation_width == 1;
-    const bool is_fast = is_3x3 && stretch->may_pair && stretch->column_bytes == LANES && group->count == LANES;
+    const bool is_full = group->positions * group->count == LANES;
+    const bool is_fast = is_3x3 && is_full && stretch->may_pair;
 
     for (int32_t x = 0; x < conv->output_width; x += count) {
         const int32_t rest = conv->output_width - x;
         const int32_t now = rest < count ? rest : count;
+        const int32_t vectors = is_fast ? now / group->positions : 0;
         int8_t *to = output + x * conv->output_channels + group->channel;
         stretch->columns = (now - 1) * conv->stride_width + (conv->kernel_width - 1) * conv->dilation_width + 1;
         for (int32_t y = 0; y < conv->output_height; y++, to += conv->output_width * conv->output_channels) {
             load_rows(stretch, group, input, y, x * conv->stride_width - conv->pad_left);
-            if (is_fast) {
-                convolve_3x3(stretch, group, now, to);
-            } else {
-                convolve(stretch, group, now, to);
+            convolve_3x3(stretch, group, vectors, to);
+            if (vectors * group->positions < now) {
+                convolve(stretch, group, vectors * group->positions, now, to);
             }
         }
     }
 }
 
-void td_depthwise_conv_2d(const struct td_depthwise_conv_2d *conv, const int8_t *input, int8_t *output)
+/* Any layer, sixteen lanes at a time. */
+static void convolve_groups(const struct td_depthwise_conv_2d *conv, int32_t count, const int8_t *input,
+                            int8_t *output)
 {
-    const int32_t channels = conv->output_channels;
-    const int32_t column_bytes = column_bytes_of(conv);
-    const int32_t count = stretch_of(conv, column_bytes);
+    const int32_t at_once = channels_at_once(conv);
     int8_t buffer[BUFFER];
     struct stretch stretch = {
         .conv = conv,
         .weights = buffer,
         .values = buffer + conv->kernel_height * conv->kernel_width * LANES,
-        .column_bytes = column_bytes,
     };
 
-    if (count <= 0) {
-        for (int32_t channel = 0; channel < channels; channel++) {
-            convolve_plainly(conv, input, channel, output);
-        }
-        return;
-    }
-    for (int32_t channel = 0; channel < channels; channel += LANES) {
-        const int32_t left = channels - channel;
+    for (int32_t channel = 0; channel < conv->output_channels; channel += at_once) {
+        const int32_t left = conv->output_channels - channel;
         struct group group = {
             .channel = channel,
-            .count = left < LANES ? left : LANES,
-            .mask = (uint32_t)column_bytes - 1,
+            .count = left < at_once ? left : at_once,
+            .mask = (uint32_t)at_once - 1,
+            .positions = LANES / at_once,
         };
         load_group(&group, conv);
         load_weights(&stretch, &group);
         convolve_group(&stretch, &group, count, input, output);
+    }
+}
+
+void td_depthwise_conv_2d(const struct td_depthwise_conv_2d *conv, const int8_t *input, int8_t *output)
+{
+    const int32_t count = stretch_of(conv);
+
+    if (conv->input_channels == 1 && conv->dilation_width == 1 && conv->output_channels > 1 &&
+        conv->kernel_height * conv->kernel_width <= BUFFER) {
+        convolve_single_channel(conv, input, output);
+    } else if (count > 0) {
+        convolve_groups(conv, count, input, output);
+    } else {
+        for (int32_t channel = 0; channel < conv->output_channels; channel++) {
+            convolve_plainly(conv, input, channel, output);
+        }
     }
 }

@@ -1,7 +1,7 @@
 /* What the kernels for Helium (MVE) share: four accumulators to outputs, and loops over bytes.
  *
- * The loops are in assembler because GCC 12 makes no tail-predicated ones (DLSTP, LETP) from intrinsics: with a counter,
- * VCTP and VPST in every turn they would take twice as many instructions. */
+ * The loops are in assembler because GCC 12 makes no tail-predicated ones (DLSTP, LETP) from intrinsics: with a
+ * counter, VCTP and VPST in every turn they would take twice as many instructions. */
 #ifndef TD_MVE_H
 #define TD_MVE_H
 
@@ -28,7 +28,9 @@ TD_MVE_INLINE int32x4_t td_mve_divide_by_pot(int32x4_t value, int32x4_t exponent
 
 /* The factors of four channels. */
 struct td_mve_factors {
-    int32x4_t mantissa, left, right; /* value * 2^left * mantissa * 2^(right - 31), left in [0, 30], right in [-31, 0] */
+    int32x4_t mantissa;
+    int32x4_t left;  /* in [0, 30]: value * 2^left * mantissa * 2^(right - 31) */
+    int32x4_t right; /* in [-31, 0] */
 };
 
 /* td_multiply() of four values. */

@@ -15,14 +15,14 @@ struct td_mve_matrix {
     int32_t channels, depth;
 };
 
-/* Three vectors in memory, each of `runs` runs of `n` values, which in the weights follow each other; and the channels to
- * compute. The assembler below knows the places of these fields. */
+/* Three vectors in memory, each of `runs` runs of `n` values, which in the weights follow each other; and the channels
+ * to compute. The assembler below knows the places of these fields. */
 struct td_mve_tile {
     const int8_t *values[3];  /*  0 */
     int32_t skip;             /* 12: from where the loop over one run ends to the next */
     int32_t n;                /* 16: >= 1 */
     int32_t runs;             /* 20: >= 1 */
-    int32_t beyond;           /* 24: how far the loop's last turn, a whole step of sixteen, goes beyond a run: -n mod 16 */
+    int32_t beyond;           /* 24: how far the loop's last turn, a step of sixteen, goes beyond a run: -n mod 16 */
     int32_t depth;            /* 28: runs * n */
     const int8_t *weights;    /* 32: of the first channel */
     int32_t groups;           /* 36: of four channels, >= 1 */
@@ -42,62 +42,62 @@ struct td_mve_tile {
     int8_t same_shift[4];
 };
 
-/* Sums of three vectors with the channels whose weights are at r7 and r9, and whose biases are `first` and `second` bytes
- * from those of the group on; into lanes `lane` and `lane` + 2 of q5, q6 and q7. Five loads and six VMLADAVA, whose sums
- * must be in even registers, for 96 products. */
-#define TD_MVE_PAIR(first, second, lane, lane_behind)                                                                   \
-    "ldr lr, [r12, #40]\n"                                                                                              \
-    "ldrd r1, r3, [r12]\n"                                                                                              \
-    "ldr r0, [lr, #" first "]\n"                                                                                        \
-    "ldr r6, [lr, #" second "]\n"                                                                                       \
-    "ldr r5, [r12, #8]\n"                                                                                               \
-    "ldrd lr, r11, [r12, #16]\n"                                                                                        \
-    "mov r2, r0\n"                                                                                                      \
-    "mov r4, r0\n"                                                                                                      \
-    "mov r8, r6\n"                                                                                                      \
-    "mov r10, r6\n"                                                                                                     \
-    "1: dlstp.8 lr, lr\n"                                                                                               \
-    "2: vldrb.8 q0, [r7], #16\n"                                                                                        \
-    "vldrb.8 q1, [r1], #16\n"                                                                                           \
-    "vmladava.s8 r0, q0, q1\n"                                                                                          \
-    "vldrb.8 q2, [r3], #16\n"                                                                                           \
-    "vmladava.s8 r2, q0, q2\n"                                                                                          \
-    "vldrb.8 q3, [r5], #16\n"                                                                                           \
-    "vmladava.s8 r4, q0, q3\n"                                                                                          \
-    "vldrb.8 q0, [r9], #16\n"                                                                                           \
-    "vmladava.s8 r6, q0, q1\n"                                                                                          \
-    "vmladava.s8 r8, q0, q2\n"                                                                                          \
-    "vmladava.s8 r10, q0, q3\n"                                                                                         \
-    "letp lr, 2b\n"                                                                                                     \
-    "ldr lr, [r12, #24]\n"                                                                                              \
-    "sub r7, r7, lr\n"                                                                                                  \
-    "sub r9, r9, lr\n"                                                                                                  \
-    "subs r11, r11, #1\n"                                                                                               \
-    "beq 3f\n"                                                                                                          \
-    "ldr lr, [r12, #12]\n"                                                                                              \
-    "add r1, r1, lr\n"                                                                                                  \
-    "add r3, r3, lr\n"                                                                                                  \
-    "add r5, r5, lr\n"                                                                                                  \
-    "ldr lr, [r12, #16]\n"                                                                                              \
-    "b 1b\n"                                                                                                            \
-    "3: vmov q5[" lane_behind "], q5[" lane "], r0, r6\n"                                                               \
-    "vmov q6[" lane_behind "], q6[" lane "], r2, r8\n"                                                                  \
+/* Sums of three vectors with the channels whose weights are at r7 and r9, and whose biases are `first` and `second`
+ * bytes from those of the group on; into lanes `lane` and `lane_behind` of q5, q6 and q7. Five loads and six VMLADAVA,
+ * whose sums must be in even registers, for 96 products. */
+#define TD_MVE_PAIR(first, second, lane, lane_behind)                                                                  \
+    "ldr lr, [r12, #40]\n"                                                                                             \
+    "ldrd r1, r3, [r12]\n"                                                                                             \
+    "ldr r0, [lr, #" first "]\n"                                                                                       \
+    "ldr r6, [lr, #" second "]\n"                                                                                      \
+    "ldr r5, [r12, #8]\n"                                                                                              \
+    "ldrd lr, r11, [r12, #16]\n"                                                                                       \
+    "mov r2, r0\n"                                                                                                     \
+    "mov r4, r0\n"                                                                                                     \
+    "mov r8, r6\n"                                                                                                     \
+    "mov r10, r6\n"                                                                                                    \
+    "1: dlstp.8 lr, lr\n"                                                                                              \
+    "2: vldrb.8 q0, [r7], #16\n"                                                                                       \
+    "vldrb.8 q1, [r1], #16\n"                                                                                          \
+    "vmladava.s8 r0, q0, q1\n"                                                                                         \
+    "vldrb.8 q2, [r3], #16\n"                                                                                          \
+    "vmladava.s8 r2, q0, q2\n"                                                                                         \
+    "vldrb.8 q3, [r5], #16\n"                                                                                          \
+    "vmladava.s8 r4, q0, q3\n"                                                                                         \
+    "vldrb.8 q0, [r9], #16\n"                                                                                          \
+    "vmladava.s8 r6, q0, q1\n"                                                                                         \
+    "vmladava.s8 r8, q0, q2\n"                                                                                         \
+    "vmladava.s8 r10, q0, q3\n"                                                                                        \
+    "letp lr, 2b\n"                                                                                                    \
+    "ldr lr, [r12, #24]\n"                                                                                             \
+    "sub r7, r7, lr\n"                                                                                                 \
+    "sub r9, r9, lr\n"                                                                                                 \
+    "subs r11, r11, #1\n"                                                                                              \
+    "beq 3f\n"                                                                                                         \
+    "ldr lr, [r12, #12]\n"                                                                                             \
+    "add r1, r1, lr\n"                                                                                                 \
+    "add r3, r3, lr\n"                                                                                                 \
+    "add r5, r5, lr\n"                                                                                                 \
+    "ldr lr, [r12, #16]\n"                                                                                             \
+    "b 1b\n"                                                                                                           \
+    "3: vmov q5[" lane_behind "], q5[" lane "], r0, r6\n"                                                              \
+    "vmov q6[" lane_behind "], q6[" lane "], r2, r8\n"                                                                 \
     "vmov q7[" lane_behind "], q7[" lane "], r4, r10\n"
 
 /* The same instruction for the sums of all three vectors. */
-#define TD_MVE_EACH(instruction, operands)                                                                              \
+#define TD_MVE_EACH(instruction, operands)                                                                             \
     instruction " q5, q5, " operands "\n" instruction " q6, q6, " operands "\n" instruction " q7, q7, " operands "\n"
 
 /* td_mve_divide_by_pot()'s correction, of `values`. */
-#define TD_MVE_CORRECT(values)                                                                                          \
-    "vand q2, " values ", q1\n"                                                                                         \
-    "vshr.s32 q2, q2, #31\n"                                                                                            \
+#define TD_MVE_CORRECT(values)                                                                                         \
+    "vand q2, " values ", q1\n"                                                                                        \
+    "vshr.s32 q2, q2, #31\n"                                                                                           \
     "vqadd.s32 " values ", " values ", q2\n"
 
-/* The outputs of a tile. 84 instructions for 12 outputs, 9 more if nothing is rectified, and 24 for each 16 of depth.
+/* The outputs of a tile. For 12 outputs 83 instructions, 9 more if nothing is rectified, and 24 for each 16 of depth.
  *
- * In C, of the 14 registers that the inner loop needs, GCC 12 spills so many that it takes half as many again at a depth
- * of 64.
+ * In C, of the 14 registers that the inner loop needs, GCC 12 spills so many that it takes half as many again at a
+ * depth of 64.
  *
  *   r0 r6    r2 r8    r4 r10    sums of vectors 0, 1, 2 with the two channels
  *   r1       r3       r5        the vectors
@@ -106,8 +106,10 @@ struct td_mve_tile {
  *   r12                         `tile`, whose pointers move on
  *   lr                          the loop's count; elsewhere whatever is needed
  *   q5 q6 q7                    vectors 0, 1, 2: sums of four channels
- *   q0 q1                       mantissas and shifts */
-static __attribute__((naked, noinline)) void td_mve_outputs_of_tile(struct td_mve_tile *tile TD_MVE_UNNAMED)
+ *   q0 q1                       mantissas and shifts
+ *
+ * `noipa`: the compiler must not conclude from what it knows of the function which registers are left alone. */
+static __attribute__((naked, noipa)) void td_mve_outputs_of_tile(struct td_mve_tile *tile TD_MVE_UNNAMED)
 {
     __asm__ volatile("push {r4-r11, lr}\n"
                      "vpush {d10-d15}\n"
@@ -167,14 +169,14 @@ static inline bool td_mve_has_left_shift(const struct td_mve_matrix *matrix)
     const int32_t count = stage->per_channel ? matrix->channels : 1;
     int32_t highest = 0;
 
-    for (int32_t i = 0; i < count; i += 16) {
-        highest = vmaxvq_p_s8((int8_t)highest, vldrbq_z_s8(stage->shift + i, vctp8q((uint32_t)(count - i))),
-                              vctp8q((uint32_t)(count - i)));
+    for (int32_t i = 0; i < count; i += 16) { /* beyond the last there are zeros */
+        const int8x16_t shifts = vldrbq_z_s8(stage->shift + i, vctp8q((uint32_t)(count - i)));
+        highest = vmaxvq_s8((int8_t)highest, shifts);
     }
     return highest > 0;
 }
 
-/* What is the same for all tiles of a matrix: vectors that are `next` apart, with runs of `n` values `run_step` apart. */
+/* What is the same for all tiles of a matrix: vectors `next` apart, with runs of `n` values `run_step` apart. */
 static inline void td_mve_prepare(struct td_mve_tile *tile, const struct td_mve_matrix *matrix, int32_t next,
                                   int32_t run_step, int32_t n)
 {
@@ -228,8 +230,8 @@ static inline void td_mve_outputs_3(struct td_mve_tile *tile, const struct td_mv
     }
 }
 
-/* Adds values . weights of `runs` >= 1 runs of `n` >= 1 bytes, of one vector and four channels. The runs are `step` apart
- * in the values and follow each other in the weights. 10 instructions for 64 products. */
+/* Adds values . weights of `runs` >= 1 runs of `n` >= 1 bytes, of one vector and four channels. The runs are `step`
+ * apart in the values and follow each other in the weights. 10 instructions for 64 products. */
 TD_MVE_INLINE void td_mve_dot_1x4(int32_t sums[4], const int8_t *x, int32_t step, const int8_t *const weights[4],
                                   int32_t n, int32_t runs)
 {
