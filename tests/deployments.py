@@ -35,6 +35,8 @@ def tflm_plan(model: Path, board: str = "qemu-cortex-m4", **engine: object) -> P
         "library_identity": "tflm-90b983c2b-cmsis_nn",
         "arena_bytes": 22_820,
         "arena_reserved_bytes": 22_832,
+        "peak": None,
+        "ways": (),
     }
     return plan_of(model, board, **(facts | engine))
 

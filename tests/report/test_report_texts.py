@@ -49,7 +49,25 @@ def model(tmp_path):
 def test_a_plan_of_the_aot_engine_has_no_library(model):
     first, arena, *_ = shown(plan_text(plan_of(model)))
     assert first == "small.tflite on qemu-cortex-m4 (aot engine, optimized kernels): fits"
-    assert arena == "  arena          0 B"
+    assert arena == "  arena         16 B, fullest at op 0 FULLY_CONNECTED"
+
+
+def test_inspect_shows_the_ways_of_each_layer_and_what_they_cost(model):
+    lines = shown(inspection_text([plan_of(model)], with_ways=True))
+    title = next(number for number, line in enumerate(lines) if line.startswith("How each layer is computed"))
+    heading, chosen, other, *_ = lines[title + 1 :]
+    assert heading.split() == ["layer", "way", "instructions", "constants", "B", "scratch", "B"]
+    assert chosen.split()[:2] == ["0", "FULLY_CONNECTED"]
+    assert "row by row, 4 channels at a time" in chosen
+    assert other.split()[0] == "plain"
+    layers = inspection_json(model, [plan_of(model)])["model"]["layers"]
+    assert [way["chosen"] for way in layers[0]["ways"]] == [True, False]
+    assert all(way["instructions"] > 0 for way in layers[0]["ways"])
+
+
+def test_inspect_says_that_a_library_has_one_way_for_each_layer(model):
+    lines = shown(inspection_text([tflm_plan(model)], with_ways=True))
+    assert "The tflm engine has one way for each layer: its library's kernels." in lines
 
 
 @pytest.mark.parametrize(
