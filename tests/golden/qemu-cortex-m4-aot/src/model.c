@@ -2,14 +2,14 @@
  *
  * Compiled by tinydeploy from a .tflite file with the SHA-256
  * a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf.
- * Arena 48 bytes, constants 301 bytes.
+ * Arena 48 bytes, constants 308 bytes.
  *
  * Memory: inputs are read where the link received them, outputs are written where it sends them from, and all
  * other tensors share the arena, each at the offset that the memory plan gave it. */
 #include "td_model.h"
 
+#include "dsp/td_fully_connected_rows.h"
 #include "td_conv_2d.h"
-#include "td_fully_connected.h"
 #include "td_max_pool_2d.h"
 #include "td_softmax.h"
 
@@ -84,38 +84,23 @@ static void layer_1_max_pool_2d(const int8_t *input, int8_t *output)
     td_max_pool_2d(&max_pool_2d, input, output);
 }
 
-/* Layer 3: FULLY_CONNECTED, 1x8 -> 1x3, 24 multiply-accumulates */
-static void layer_3_fully_connected(const int8_t *input, int8_t *output)
+/* Layer 3: FULLY_CONNECTED, 1x8 -> 1x3, 24 multiply-accumulates, row by row, 4 channels at a time */
+static void layer_3_fully_connected(const int8_t *input, int8_t *output, int8_t *scratch)
 {
-    static const int8_t weights[3 * 8] TD_IN_FLASH = {
-        -127, -114, -101, -88, -75, -62, -49, -36, -23, -10, 3, 16, 29, 42, 55, 68,
-        81, 94, 107, 120, -127, -114, -101, -88
+    static const uint32_t stream[1 * 12] TD_IN_FLASH = {
+        4294454350, 590, 16896, 0, 2600698089, 1795182848, 2819657206, 2013289984,
+        3476534557, 2600501504, 3695493674, 2818608640
     };
-    static const int32_t bias[3] TD_IN_FLASH = {
-        -2006, 590, 66
-    };
-    static const int32_t output_stage_mantissa[1] TD_IN_FLASH = {
-        1374389504
-    };
-    static const int8_t output_stage_shift[1] TD_IN_FLASH = {
-        -5
-    };
-    static const struct td_fully_connected fully_connected = {
+    static const struct td_fully_connected_rows fully_connected_rows = {
         .rows = 1,
         .input_depth = 8,
         .output_depth = 3,
-        .weights = weights,
-        .bias = bias,
-        .output_stage = {
-            .mantissa = output_stage_mantissa,
-            .shift = output_stage_shift,
-            .per_channel = 0,
-            .zero_point = 1,
-            .min = -128,
-            .max = 127,
-        },
+        .multiplier = 1374389504,
+        .offset = 48,
+        .shift = 5,
+        .stream = stream,
     };
-    td_fully_connected(&fully_connected, input, output);
+    td_fully_connected_rows(&fully_connected_rows, input, output, scratch);
 }
 
 /* Layer 4: SOFTMAX, 1x3 -> 1x3 */
@@ -158,7 +143,7 @@ static int invoke(const uint8_t *inputs, uint8_t *outputs, td_layer_fn *after_la
     report(after_layer, 1);
     /* Layer 2: RESHAPE only renames its input. */
     report(after_layer, 2);
-    layer_3_fully_connected(arena + 32, arena);
+    layer_3_fully_connected(arena + 32, arena, arena + 16);
     report(after_layer, 3);
     layer_4_softmax(arena, out);
     report(after_layer, 4);
