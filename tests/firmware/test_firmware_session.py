@@ -14,6 +14,7 @@ from host_firmware import (
     expected_output,
     random_inputs,
 )
+from seen_from_outside import Watched, assert_all_time_is_accounted_for, begun_early
 
 from tinydeploy.errors import VerificationError
 from tinydeploy.link.frame import Frame, encode
@@ -85,35 +86,27 @@ def test_the_threads_of_a_device_share_nothing_without_a_lock(build: Build) -> N
         session.stats()
 
 
-def test_two_buffers_let_an_input_travel_while_another_is_computed(build: Build) -> None:
-    class Slow(Process):
-        """A line on which an input takes about as long as its computing."""
-
-        def write(self, data: bytes) -> None:
-            time.sleep(len(data) * COMPUTE_US * 1e-6 / 1000)
-            super().write(data)
-
-    seconds = {}
-    for buffers in (1, 2):
-        with Session.open(Slow(build(TD_BUFFERS=buffers, TEST_COMPUTE_US=COMPUTE_US))) as session:
-            begin = time.monotonic()
-            check(session, random_inputs(15))
-            seconds[buffers] = time.monotonic() - begin
-    assert seconds[2] < 0.8 * seconds[1]
+@pytest.mark.parametrize("buffers", [1, 2])
+def test_two_buffers_let_an_input_travel_while_another_is_computed(build: Build, buffers: int) -> None:
+    """As often as not at least: a busy host may send one too late."""
+    line = Watched(Process(build(TD_BUFFERS=buffers, TEST_COMPUTE_US=5 * COMPUTE_US)))
+    with Session.open(line) as session:
+        check(session, random_inputs(15))
+    early = begun_early(line.acks, buffers)
+    assert len(early) > 7 if buffers == 2 else not early
 
 
 def test_time_is_waiting_or_computing(build: Build) -> None:
-    with Session.open(Process(build(TEST_COMPUTE_US=COMPUTE_US))) as session:
-        session.stats(reset=True)
-        begin = time.monotonic()
+    def work() -> None:
         check(session, random_inputs(5))
         time.sleep(0.1)
+
+    with Session.open(Process(build(TEST_COMPUTE_US=COMPUTE_US))) as session:
+        assert_all_time_is_accounted_for(session, work)
         stats = session.stats()
-        passed_us = (time.monotonic() - begin) * 1e6
     assert stats.inferences == 5
     assert stats.computing_ticks >= 5 * COMPUTE_US
     assert stats.waiting_ticks >= 90_000
-    assert stats.waiting_ticks + stats.blocked_ticks + stats.computing_ticks == pytest.approx(passed_us, rel=0.2)
     assert stats.stack_bytes == 321
 
 
