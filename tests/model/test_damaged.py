@@ -40,10 +40,11 @@ def assert_promises(graph: Graph) -> None:
 
 
 def read_or_refuse(data: bytes) -> None:
-    start = time.perf_counter()
+    """In processor time, some thousand times as much as it takes: a loop that does not end soon is what this finds."""
+    start = time.process_time()
     with contextlib.suppress(ModelError):
         assert_promises(parse_model(data, name="damaged.tflite"))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @settings(max_examples=400, deadline=None)
@@ -115,7 +116,7 @@ def _vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
 @pytest.mark.parametrize(("tensors", "elements"), [(10_000, 20_000), (200_000, 1)])
 def test_a_file_that_unfolds_to_a_thousand_times_its_size_is_refused_at_once(tensors, elements):
     data = shared_vector_model(tensors, elements)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ModelError, match="damaged or truncated"):
         parse_model(data, name="bomb.tflite")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1  # it takes some milliseconds

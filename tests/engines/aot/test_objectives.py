@@ -1,8 +1,7 @@
 """What models are compiled to for an objective, and without."""
 
-import time
-
 import pytest
+from pace import best_within, seconds
 
 from tinydeploy.engines.aot.engine import plan_aot
 from tinydeploy.model.reader import read_model
@@ -57,8 +56,7 @@ def test_every_kernel_set_compiles_every_model_to_a_way_for_each_layer(graph):
         assert all(sum(way.is_chosen for way in ways) == 1 for ways in plan.ways if ways)
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("name", ["vww"])
 def test_compiling_takes_less_than_3_s(graph):
-    begin = time.process_time()
-    plan_aot(graph, "dsp").generate()
-    assert time.process_time() - begin < 3
+    assert best_within(3, lambda _: seconds(lambda: plan_aot(graph, "dsp").generate())) < 3
