@@ -15,7 +15,7 @@ DIGITS = CHECKOUT / "examples" / "digits" / "digits_int8.tflite"
 DIGITS_SAMPLES = CHECKOUT / "examples" / "digits" / "digits_test.npz"
 BOARD = "qemu-cortex-m3"
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)

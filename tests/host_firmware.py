@@ -77,7 +77,7 @@ class Process:
             stream.close()
         assert self.process.stderr
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
             said = self.process.stderr.read().decode(errors="replace")
         finally:
             self.process.kill()

@@ -296,7 +296,7 @@ def test_the_uart_divides_its_clock_by_the_nearest_divisor(board, register, tmp_
     command = [*board.emulator.command, "-kernel", elf, "-serial", "null", "-monitor", "stdio"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as qemu:
         try:
-            divisor, deadline = 0, time.monotonic() + 10
+            divisor, deadline = 0, time.monotonic() + 60
             while not divisor and time.monotonic() < deadline:
                 qemu.stdin.write(f"xp /1wx {board.uart.base + register:#x}\n")
                 qemu.stdin.flush()

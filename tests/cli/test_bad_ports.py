@@ -140,7 +140,7 @@ def test_another_firmware_is_noticed_and_not_disturbed(tool, model, kept):
 
 
 def test_a_board_that_vanishes_in_the_middle_breaks_the_link(tool, model):
-    process = tool.start("flash", model, "--board", BOARD)
+    process = tool.start("bench", model, "--board", BOARD, "--inferences", "100000")
     wait_for_stage(process, "verify")  # it has said hello
     (pid,) = tool.emulators()
     os.kill(pid, signal.SIGKILL)

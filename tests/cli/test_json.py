@@ -90,7 +90,8 @@ def test_flash_has_every_figure(tool):
     assert [layer["layer"] for layer in latency["layers"]] == list(range(10))
     assert sum(layer["instructions"] for layer in latency["layers"]) == pytest.approx(latency["per_inference"], rel=0.1)
     stages = [value for name, value in result["seconds"].items() if name != "total"]
-    assert sum(stages) - 0.01 < result["seconds"]["total"] < sum(stages) + 1, "what is between stages takes time too"
+    total = result["seconds"]["total"]
+    assert sum(stages) - 0.01 < total < 1.5 * sum(stages) + 1, "what is between stages takes time too"
     assert "verified: bit-identical (116 inferences, " in words
     assert "  accuracy   board " in words
 

@@ -31,9 +31,9 @@ def test_a_read_gives_what_is_there_at_once_and_no_more_than_asked(terminal):
     os.write(master, b"abc")
     time.sleep(0.05)
     begin = time.monotonic()
-    assert port.read(2, 10.0) == b"ab"
-    assert port.read(2, 10.0) == b"c"
-    assert time.monotonic() - begin < 5
+    assert port.read(2, 60.0) == b"ab"
+    assert port.read(2, 60.0) == b"c"
+    assert time.monotonic() - begin < 30
 
 
 def test_a_read_waits_for_the_next_bytes(terminal):
@@ -47,7 +47,7 @@ def test_a_read_without_anything_is_empty_after_its_timeout(terminal):
     port = SerialPort(terminal[1])
     begin = time.monotonic()
     assert port.read(10, 0.2) == b""
-    assert 0.15 < time.monotonic() - begin < 5
+    assert 0.15 < time.monotonic() - begin < 30
 
 
 def test_what_arrived_before_the_port_was_opened_is_dropped(terminal):
