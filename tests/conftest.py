@@ -5,8 +5,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
+
+from tinydeploy import worker
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
+_LONGEST = (
+    "test_conversion",
+    "test_models_on_boards",
+    "test_conversions",
+    "test_build",
+    "test_convert",
+    "test_compression",
+    "test_interrupt",
+    "test_live_models",
+    "test_wheel",
+)
+
+
+def pytest_configure() -> None:
+    """Frameworks compute with one thread: several tests run at once, and none computes much."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules that take longest begin, so that no worker is left with one of them when the others are done."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +47,12 @@ def model_file() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def warm_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converters and the quantiser start with their frameworks imported: where it is the models that matter."""
+    monkeypatch.setattr(worker, "run", warm.run_worker)
 
 
 @pytest.fixture(scope="session")

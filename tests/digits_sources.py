@@ -47,10 +47,11 @@ def require(*modules: str) -> None:
 
 def make(kind: str, folder: Path) -> Path:
     """The network in this format, made by a process of its own; skips the test where its framework is not installed."""
+    import warm  # which the program itself does not need
+
     require(*FORMATS[kind])
-    done = subprocess.run(
-        [sys.executable, "-P", __file__, kind, str(folder)], capture_output=True, text=True, check=False
-    )
+    python = warm.interpreter(*warm.OF_FRAMEWORKS.get(FORMATS[kind][0], ()))
+    done = subprocess.run([python, "-P", __file__, kind, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return Path(done.stdout.splitlines()[-1])
 

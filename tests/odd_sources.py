@@ -13,10 +13,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def make_all(group: str, folder: Path) -> Path:
-    done = subprocess.run(
-        [sys.executable, "-P", __file__, group, str(folder)], capture_output=True, text=True, check=False
-    )
+def make_all(group: str, folder: Path, *, python: Path) -> Path:
+    done = subprocess.run([python, "-P", __file__, group, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder
 

@@ -358,6 +358,7 @@ def quantised(model_file):
     return build
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize(
     ("name", "shape", "ops"),
     [("kws", (1, 49, 10, 1), 12), ("resnet8", (1, 32, 32, 3), 15)],

@@ -13,6 +13,7 @@ from tinydeploy.model.graph import DType
 from tinydeploy.model.reader import parse_model
 from tinydeploy.samples.samples import Samples
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install '.[convert]'"
 )

@@ -60,10 +60,11 @@ def deploy(cache, tmp_path_factory) -> Iterator[Deploy]:
 
     def deploy_to(model: Path, boards: Sequence[str]) -> dict[str, Deployment]:
         samples = DIGITS_SAMPLES if model == DIGITS else random_samples(model, folder / f"{model.stem}.npy")
-        return dict(zip(boards, pool.map(partial(one, model, samples), boards), strict=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TINYDEPLOY_CACHE_DIR", str(cache))
+            return dict(zip(boards, pool.map(partial(one, model, samples), boards), strict=True))
 
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
-        patch.setenv("TINYDEPLOY_CACHE_DIR", str(cache))
+    with ThreadPoolExecutor(2) as pool:
         yield deploy_to
 
 

@@ -1,5 +1,6 @@
 """From models of every format to virtual boards: what was converted runs there, and is as good as its source."""
 
+import contextlib
 import importlib.util
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def needs(*modules: str) -> pytest.MarkDecorator:
 def use_caches(cache, monkeypatch):
     """The tests' cache for builds; an environment that takes minutes to make is that of the user's cache."""
     environments = cache / "environments"
-    if not environments.exists():
+    with contextlib.suppress(FileExistsError):
         environments.symlink_to(cache_dir("environments"))
     monkeypatch.setenv("TINYDEPLOY_CACHE_DIR", str(cache))
 
@@ -66,7 +67,7 @@ def right_on_the_board(model: Path, test_images: np.ndarray, labels: np.ndarray)
 @pytest.mark.usefixtures("use_caches")
 @pytest.mark.parametrize(
     ("kind", "source", "names"),
-    [
+    [  # one of each converter with workers as they are, the others with warm ones
         ("keras", "Keras 3.", ("image", "logits")),
         ("h5", "Keras 3.", ("image", "logits")),
         ("export", "SavedModel (TensorFlow 2.", ("image", "output_0")),
@@ -80,8 +81,10 @@ def right_on_the_board(model: Path, test_images: np.ndarray, labels: np.ndarray)
     ],
 )
 def test_the_same_network_in_every_format_is_as_good_on_the_board_within_one_image(
-    kind, source, names, digits, tmp_path
+    kind, source, names, digits, tmp_path, request
 ):
+    if kind not in {"keras", "saved_model", "torch", "onnx"}:
+        request.getfixturevalue("warm_workers")
     train_images, test_images, labels = digits
     expected = int((digits_sources.logits(test_images).argmax(axis=1) == labels).sum())
     digits_sources.require(*CONVERTERS.get(kind, ()))
@@ -97,7 +100,7 @@ def test_the_same_network_in_every_format_is_as_good_on_the_board_within_one_ima
 
 
 @needs("tensorflow", "torch", "litert_torch")
-@pytest.mark.usefixtures("use_caches")
+@pytest.mark.usefixtures("use_caches", "warm_workers")
 def test_a_live_model_is_converted_like_its_file(digits, tmp_path):
     import torch
 
@@ -108,7 +111,7 @@ def test_a_live_model_is_converted_like_its_file(digits, tmp_path):
 
 
 @needs("tensorflow")
-@pytest.mark.usefixtures("use_caches")
+@pytest.mark.usefixtures("use_caches", "warm_workers")
 def test_int16x8_is_nearer_to_the_float_model_than_int8_by_as_much_as_int8_foretold(digits, tmp_path):
     train_images, _, _ = digits
     source = digits_sources.make("keras", tmp_path)
@@ -121,7 +124,7 @@ def test_int16x8_is_nearer_to_the_float_model_than_int8_by_as_much_as_int8_foret
 
 
 @needs("tensorflow")
-@pytest.mark.usefixtures("use_caches")
+@pytest.mark.usefixtures("use_caches", "warm_workers")
 @pytest.mark.parametrize("name", FLOAT_MODELS)
 def test_the_public_float_models_run_on_the_board_as_in_the_oracle(name, model_file):
     noise = SampleSource(options=SampleOptions(limit=20))
@@ -134,7 +137,7 @@ def test_the_public_float_models_run_on_the_board_as_in_the_oracle(name, model_f
 
 
 @needs("tensorflow")
-@pytest.mark.usefixtures("use_caches")
+@pytest.mark.usefixtures("use_caches", "warm_workers")
 def test_mobilenetv2_comes_from_keras_to_a_cortex_m7(tmp_path):
     path = tmp_path / "mobilenet.keras"
     made = subprocess.run([sys.executable, TESTS / "mobilenet.py", path], capture_output=True, text=True, check=False)

@@ -109,6 +109,7 @@ def test_a_badly_scaled_network_computes_the_same_in_floats(script):
     assert script.np.abs(after - before).max() < 1e-5
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, while it saves
 def test_half_the_channels_are_less_flash_and_fewer_instructions_on_the_board_here_and_now(script, tmp_path):
     data = script.load()

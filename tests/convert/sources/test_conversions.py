@@ -7,7 +7,9 @@ from pathlib import Path
 import digits_sources
 import odd_sources
 import pytest
+import warm
 
+from tinydeploy import worker
 from tinydeploy.convert.float_model import FloatModel
 from tinydeploy.convert.sources import to_float
 from tinydeploy.errors import ModelError
@@ -32,15 +34,24 @@ def kinds(model: FloatModel) -> list[str]:
     return [op.kind for op in graph_of(model).ops]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm_workers():
+    """Each model is converted in a process of its own still, but one in which the framework is imported already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "run", warm.run_worker)
+        yield
+
+
 _AT_ONCE = ThreadPoolExecutor(max_workers=2)
 _CONVERSIONS: dict[Path, Future[FloatModel]] = {}
 
 
 def group(name, *modules):
     @pytest.fixture(scope="module")
-    def made(tmp_path_factory):
+    def made(tmp_path_factory, warm_workers):  # noqa: ARG001
         digits_sources.require(*modules)
-        folder = odd_sources.make_all(name, tmp_path_factory.mktemp(name))
+        python = warm.interpreter(*warm.OF_FRAMEWORKS.get(modules[0], ()))
+        folder = odd_sources.make_all(name, tmp_path_factory.mktemp(name), python=python)
         _CONVERSIONS.update({path: _AT_ONCE.submit(to_float, path) for path in sorted(folder.iterdir())})
         return folder
 

@@ -1,11 +1,11 @@
 """Models in memory are saved as what can be converted; each in a process of its own, where its framework is."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import digits_sources
 import pytest
+import warm
 
 from tinydeploy.convert.sources import SourceFormat, save_live, source_format, to_float
 from tinydeploy.errors import UsageError
@@ -23,9 +23,11 @@ folder = Path(sys.argv[1])
 
 
 def printed(script: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _BEGIN + script, str(folder)], capture_output=True, text=True, check=False
-    )
+    framework = "torch" if "torch" in script else "tensorflow"
+    program = folder.parent / f"{folder.name}.py"
+    program.write_text(_BEGIN + script, encoding="utf-8")
+    command = [warm.interpreter(*warm.OF_FRAMEWORKS[framework]), "-P", program, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.strip()
 
