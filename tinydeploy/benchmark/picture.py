@@ -171,13 +171,12 @@ def _legend(limit: Limit, board: Board, figure: "Figure") -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    dot = {"color": _EXECUTED, "marker": "o", "markersize": 3, "linestyle": ""}
-    line = {"color": _LIMIT, "linestyle": "--", "linewidth": 1.2}
+    limits = f"limit {limit.text}: {limit.reason}"
     marks = [
         Patch(color=_THEIRS, label=VARIANTS[THEIRS].title),
         Patch(color=_OURS, label="tinydeploy aot"),
-        Line2D([], [], **dot, label="per MAC really executed"),
-        Line2D([], [], **line, label=f"limit {limit.text}: {limit.reason}"),
+        Line2D([], [], color=_EXECUTED, marker="o", markersize=3, linestyle="", label="per MAC really executed"),
+        Line2D([], [], color=_LIMIT, linestyle="--", linewidth=1.2, label=limits),
     ]
     title = f"Instructions per multiply-accumulate of the model, by layer, on {core_title(board)} (emulated)"
     place = {"loc": "outside upper center", "ncols": len(marks), "frameon": False}
