@@ -91,7 +91,7 @@ static struct window window_at(const struct td_conv_2d *conv, const int8_t *inpu
 }
 
 /* Copies a window, with the zero point for what is not in the input. */
-static void gather(const struct window *window, int32_t zero_point, int8_t *to)
+static __attribute__((noinline)) void gather(const struct window *window, int32_t zero_point, int8_t *to)
 {
     td_mve_fill(to, zero_point, window->before);
     to += window->before;

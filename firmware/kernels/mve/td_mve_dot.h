@@ -177,8 +177,8 @@ static inline bool td_mve_has_left_shift(const struct td_mve_matrix *matrix)
 }
 
 /* What is the same for all tiles of a matrix: vectors `next` apart, with runs of `n` values `run_step` apart. */
-static inline void td_mve_prepare(struct td_mve_tile *tile, const struct td_mve_matrix *matrix, int32_t next,
-                                  int32_t run_step, int32_t n)
+static __attribute__((noinline)) void td_mve_prepare(struct td_mve_tile *tile, const struct td_mve_matrix *matrix,
+                                                     int32_t next, int32_t run_step, int32_t n)
 {
     const struct td_output_stage *const stage = matrix->stage;
 
@@ -221,8 +221,8 @@ static inline void td_mve_outputs_of_groups(struct td_mve_tile *tile, const stru
 }
 
 /* All channels, at least four, of three vectors. `output` is [3][channels]. */
-static inline void td_mve_outputs_3(struct td_mve_tile *tile, const struct td_mve_matrix *matrix, const int8_t *values,
-                                    int8_t *output)
+static __attribute__((noinline)) void td_mve_outputs_3(struct td_mve_tile *tile, const struct td_mve_matrix *matrix,
+                                                       const int8_t *values, int8_t *output)
 {
     td_mve_outputs_of_groups(tile, matrix, values, 0, matrix->channels / 4, output);
     if (matrix->channels % 4 != 0) { /* the last four overlap those before */
