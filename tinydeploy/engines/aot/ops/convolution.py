@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tinydeploy.engines.aot.fixed_point import INT32_MAX, Multiplier, quantize_multiplier
 from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.output_stage import output_stage
-from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, dimensions_fit, quantization_of
+from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, ONE_IMAGE, dimensions_fit, quantization_of
 from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.engines.constraint import Constraint, input_is, input_is_constant, output_is
 from tinydeploy.model.graph import (
@@ -231,7 +231,9 @@ _REACH_FITS = Constraint(
 _NOT_GROUPED = Constraint(sentence="every output channel reads all input channels (no groups)", holds=_is_not_grouped)
 
 OPERATORS = (
-    Operator(kind="CONV_2D", constraints=(*_CONSTRAINTS, _REACH_FITS, _NOT_GROUPED), lower=lower_conv_2d),
-    Operator(kind="DEPTHWISE_CONV_2D", constraints=(*_CONSTRAINTS, _REACH_FITS), lower=lower_depthwise_conv_2d),
+    Operator(kind="CONV_2D", constraints=(*_CONSTRAINTS, ONE_IMAGE, _REACH_FITS, _NOT_GROUPED), lower=lower_conv_2d),
+    Operator(
+        kind="DEPTHWISE_CONV_2D", constraints=(*_CONSTRAINTS, ONE_IMAGE, _REACH_FITS), lower=lower_depthwise_conv_2d
+    ),
     Operator(kind="FULLY_CONNECTED", constraints=_CONSTRAINTS, lower=lower_fully_connected),
 )

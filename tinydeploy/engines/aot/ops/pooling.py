@@ -5,7 +5,7 @@ from typing import cast
 from tinydeploy.engines.aot.fixed_point import activation_range
 from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
 from tinydeploy.engines.aot.ops.convolution import padding_before
-from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, SAME_QUANTIZATION, dimensions_fit
+from tinydeploy.engines.aot.ops.tensors import ACTIVATION_FITS, ONE_IMAGE, SAME_QUANTIZATION, dimensions_fit
 from tinydeploy.engines.aot.program import Layer, Parameter
 from tinydeploy.engines.constraint import QUANTIZED_PER_TENSOR, input_is, output_is
 from tinydeploy.model.graph import DType, Graph, Op, PoolOptions
@@ -44,6 +44,7 @@ _CONSTRAINTS = (
     QUANTIZED_PER_TENSOR,
     SAME_QUANTIZATION,
     ACTIVATION_FITS,
+    ONE_IMAGE,
     dimensions_fit(),
 )
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinydeploy.engines.aot.fixed_point import round_half_away
 from tinydeploy.engines.aot.operator import Operator, one_call, tensor_at
-from tinydeploy.engines.aot.ops.tensors import dimensions_fit
+from tinydeploy.engines.aot.ops.tensors import ONE_IMAGE, dimensions_fit
 from tinydeploy.engines.aot.program import Array, Layer, Parameter
 from tinydeploy.engines.constraint import input_is, input_is_constant, output_is
 from tinydeploy.model.graph import DType, Graph, Op, ResizeNearestNeighborOptions
@@ -48,6 +48,7 @@ OPERATORS = (
             input_is(0, "input", DType.INT8),
             input_is_constant(1, "size"),
             output_is(DType.INT8),
+            ONE_IMAGE,
             dimensions_fit(),
         ),
         lower=lower_resize_nearest_neighbor,

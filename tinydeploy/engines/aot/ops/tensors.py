@@ -64,6 +64,14 @@ ACTIVATION_FITS = Constraint(
 )
 
 
+def _is_one_image(graph: Graph, op: Op) -> bool:
+    return tensor_at(graph, op, 0).shape[0] == 1
+
+
+ONE_IMAGE = Constraint(sentence="the input is a single image (batch size 1)", holds=_is_one_image)
+"""Inputs of the model have no more; a RESHAPE can make more of one."""
+
+
 def dimensions_fit(positions: tuple[int, ...] = (0,)) -> Constraint:
     """The dimensions of inputs and outputs are 16-bit numbers."""
 
