@@ -131,7 +131,8 @@ class Net:
         scales = np.asarray([self.scale() for _ in range(channels if per_channel else 1)], np.float32)
         if self.alike:
             scales = (scales[:1] * self.rng.uniform(0.5, 1, len(scales))).astype(np.float32)
-        values, is_dead = self.int8(shape, low=-127), np.zeros(channels, np.bool_)
+        low = -128 if self.alike and self.maybe(0.1) else -127  # converters avoid it
+        values, is_dead = self.int8(shape, low), np.zeros(channels, np.bool_)
         if dead:
             is_dead = self.rng.random(channels) < dead
             np.moveaxis(values, channel_axis, 0)[is_dead] = 0

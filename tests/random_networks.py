@@ -18,19 +18,25 @@ _SMALLEST = 3
 
 
 def random_network(seed: int) -> bytes:
-    """Two to four blocks, then mostly an average and a classifier. One in eight has wild quantisation."""
+    """Two to four blocks, then mostly an average and a classifier. One in eight has wild quantisation.
+
+    Some images are of one row, some networks have an output between blocks.
+    """
     net = Net(seed, wild=0.3 if seed % 8 == 7 else 0.01, alike=True)
-    x = net.input((1, net.some(6, 14), net.some(6, 14), net.one_of([1, 2, 3, net.some(4, 12)])))
+    size = (1, net.some(8, 40)) if net.maybe(0.08) else (net.some(6, 14), net.some(6, 14))
+    x = net.input((1, *size, net.one_of([1, 2, 3, net.some(4, 12)])))
     if net.maybe(0.7):
         x = net.conv_2d(x, channels=_channels(net), window=(3, 3), stride=_stride(net, x))
+    early = []
     for _ in range(net.some(2, 4)):
         x = net.one_of(_BLOCKS)(net, x)
+        early += [x] if net.maybe(0.08) else []
     outputs = [x]
     if net.maybe(0.8):
         features = _average(net, x) if net.maybe(0.7) else x
         logits = net.fully_connected(net.reshape(features, (1, math.prod(features.shape))), units=net.some(2, 10))
         outputs = [net.unary("SOFTMAX", logits), *([logits] if net.maybe(0.3) else [])]
-    return net.finish(*outputs)
+    return net.finish(*outputs, *(value for value in early if value not in outputs))
 
 
 def _channels(net: Net) -> int:
@@ -115,7 +121,9 @@ def _joined(net: Net, left: Value, right: Value) -> Value:
 
 
 def _shifted(net: Net, x: Value) -> Value:
-    """A constant added or subtracted, as normalisation leaves it."""
+    """A constant added or subtracted, as normalisation leaves it; rarely a tensor added to itself."""
+    if net.maybe(0.2):
+        return net.arithmetic("ADD", x, x)
     scale, zero_point = net.scale(), net.zero_point()
     index = net.builder.constant(np.array([net.some(-128, 127)], np.int8), scale=scale, zero_point=zero_point)
     return net.arithmetic(net.one_of(["ADD", "SUB"]), x, Value(index, (1,), scale, zero_point))
@@ -142,6 +150,10 @@ def _pixel_by_pixel(net: Net, x: Value) -> Value:
 
 
 def _average(net: Net, x: Value) -> Value:
+    """Of whole images, often of a depthwise layer's output or of what a pointwise layer makes of that."""
+    if net.maybe():
+        x = net.depthwise_conv_2d(x, keep_size=True, window=(3, 3), stride=(1, 1), multiplier=1)
+        x = net.conv_2d(x, channels=_channels(net), window=(1, 1), stride=(1, 1)) if net.maybe() else x
     if net.maybe():
         return net.mean(x, [1, 2])
     return net.pool("AVERAGE_POOL_2D", x, (x.shape[1], x.shape[2]))

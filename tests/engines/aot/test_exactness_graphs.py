@@ -9,13 +9,14 @@ from collections import Counter
 import pytest
 from core_engine import CORES, needs_emulator, run_on_core
 from exactness import BATCH, graphs, how_many, single_ops
-from host_engine import assert_same, run_on_host, run_on_tflm
+from host_engine import KERNELS, assert_same, run_on_host, run_on_tflm
 
 _DSP_BATCHES = range(how_many(2, 20))
 _SCALAR_BATCHES = range(how_many(1, 6))
 _CORE_BATCHES = range(how_many(1, 2))
 _CORE_GRAPHS = how_many(12, BATCH)
 _OPS = how_many(8, 40)
+_LEAST = how_many(3, 20)
 
 _WAYS = (
     "plain",
@@ -62,14 +63,18 @@ def test_random_graphs_on_a_core_give_tflms_bits(core, batch):
 
 
 def test_random_graphs_are_computed_in_every_way_that_dsp_kernels_offer():
-    chosen: Counter[str] = Counter()
+    ways: Counter[str] = Counter()
+    kernels: Counter[str] = Counter()
     for batch in _DSP_BATCHES:
         for case in graphs(batch)[0]:
-            ways = [way for found in case.plan("dsp").ways for way in found]
-            chosen.update({way.name for way in ways if way.is_chosen})
+            plan = case.plan("dsp")
+            ways.update({way.name for found in plan.ways for way in found if way.is_chosen})
+            kernels.update(plan.generate().kernels)
 
-    assert set(chosen) == set(_WAYS), "list new ways, and see to it that random graphs are computed in them"
-    assert {way: count for way, count in chosen.items() if count < 3} == {}
+    assert set(ways) == set(_WAYS), "list new ways, and see to it that random graphs are computed in them"
+    assert {way: count for way, count in ways.items() if count < _LEAST} == {}
+    of_dsp = [source.relative_to(KERNELS).as_posix() for source in (KERNELS / "dsp").glob("*.[cS]")]
+    assert [name for name in of_dsp if kernels[name] < _LEAST and not name.endswith("_in_c.c")] == []
 
 
 @pytest.mark.parametrize("kernels", ["scalar", "dsp"])
