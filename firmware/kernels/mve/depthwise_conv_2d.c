@@ -9,8 +9,7 @@
  * bits (VMULLB and VMULLT widen the even and the odd lanes), then in 32: 0.64 instructions each. MVE has no
  * multiply-accumulate of two vectors.
  *
- * A single input channel makes an ordinary convolution, whose windows are gathered. Otherwise, what does not fit
- * into the buffer (kernels of more than 48 taps, or dilated as widely) is computed in plain C. */
+ * What does not fit into the buffer (kernels of more than 48 taps, or dilated as widely) is computed in plain C. */
 
 /* Bytes on the stack, for the weights and the input of one stretch; a multiple of 16. */
 enum { LANES = 16, BUFFER = 1536 };
@@ -348,35 +347,6 @@ static void convolve(const struct stretch *stretch, const struct group *group, i
     }
 }
 
-/* The windows of a single input channel, one after the other as a vector: the layer is an ordinary convolution. */
-static void convolve_single_channel(const struct td_depthwise_conv_2d *conv, const int8_t *input, int8_t *output)
-{
-    const struct td_mve_matrix matrix = {
-        .weights = conv->weights,
-        .bias = conv->bias,
-        .stage = &conv->output_stage,
-        .channels = conv->output_channels,
-        .depth = conv->kernel_height * conv->kernel_width,
-    };
-    const int32_t width = conv->kernel_width;
-    int8_t window[BUFFER];
-
-    for (int32_t i = 0; i < conv->output_height * conv->output_width; i++, output += matrix.channels) {
-        const int32_t x = i % conv->output_width * conv->stride_width - conv->pad_left;
-        const struct td_taps columns = td_taps_inside(x, 1, width, conv->input_width);
-        int32_t y = i / conv->output_width * conv->stride_height - conv->pad_top;
-        int8_t *to = window;
-        td_mve_fill(window, conv->input_zero_point, matrix.depth);
-        for (int32_t row = 0; row < conv->kernel_height; row++, y += conv->dilation_height, to += width) {
-            if (y >= 0 && y < conv->input_height) {
-                td_mve_copy(to + columns.begin, input + y * conv->input_width + x + columns.begin,
-                            columns.end - columns.begin);
-            }
-        }
-        td_mve_outputs_1(&matrix, window, output);
-    }
-}
-
 /* All of one channel. */
 static void convolve_plainly(const struct td_depthwise_conv_2d *conv, const int8_t *input, int32_t channel,
                              int8_t *output)
@@ -473,10 +443,7 @@ void td_depthwise_conv_2d(const struct td_depthwise_conv_2d *conv, const int8_t 
 {
     const int32_t count = stretch_of(conv);
 
-    if (conv->input_channels == 1 && conv->dilation_width == 1 && conv->output_channels > 1 &&
-        conv->kernel_height * conv->kernel_width <= BUFFER) {
-        convolve_single_channel(conv, input, output);
-    } else if (count > 0) {
+    if (count > 0) {
         convolve_groups(conv, count, input, output);
     } else {
         for (int32_t channel = 0; channel < conv->output_channels; channel++) {
