@@ -45,13 +45,15 @@ def single_ops(kinds: Sequence[str], count: int) -> list[Case]:
 
 
 def _turn(seed: int) -> Objective | None:
+    """Every objective is met with every remainder of the seed by 4."""
     return OBJECTIVES[seed // 4 % 4 ^ seed % 4]
 
 
 def varied_case(model: bytes, *, samples: int = 8, seed: int = 0, objective: Objective | None = None) -> Case:
     """Inputs that are all lowest, all highest, noise, either extreme everywhere, smooth, and noise around zero."""
     rng = np.random.default_rng(seed)
-    tensors = [Case(model, []).graph.tensors[index] for index in Case(model, []).graph.inputs]
+    graph = Case(model, []).graph
+    tensors = [graph.tensors[index] for index in graph.inputs]
     inputs = [np.stack([_values(rng, tensor, number) for number in range(samples)]) for tensor in tensors]
     return Case(model, inputs, objective=objective)
 
