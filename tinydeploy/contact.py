@@ -11,6 +11,10 @@ from tinydeploy.link.session import Session
 _HELLO_S = 5.0
 """How long a board that has booted is asked before it counts as silent."""
 
+_SILENCE_S = 5.0
+_EMULATED_SILENCE_S = 30.0
+"""How long one may say nothing while it computes; an emulator has to share its machine, and its end is seen at once."""
+
 
 def make_contact(board: Board, port: PortInfo, *, flashed: bool = False) -> Session:
     """A session with whatever firmware of ours the board runs.
@@ -25,15 +29,16 @@ def make_contact(board: Board, port: PortInfo, *, flashed: bool = False) -> Sess
     """
     line = board.line
     timeout_s = _HELLO_S + (0.0 if board.is_virtual else line.boot_ms / 1000)
+    silence_s = _EMULATED_SILENCE_S if board.is_virtual else _SILENCE_S
 
     def open_line(wait_s: float) -> SerialPort:
         return open_port(port, board, line, wait_s=wait_s)
 
     try:
-        return Session.connect(open_line, timeout_s, name=port.name, starting=flashed)
+        return Session.connect(open_line, timeout_s, name=port.name, starting=flashed, silence_s=silence_s)
     except DeviceNotFoundError:
         if not flashed or line.reset == "none":
             raise
     with closing(open_line(timeout_s)) as serial_port:
         serial_port.reset_board(line)
-    return Session.connect(open_line, timeout_s, name=port.name, starting=True)
+    return Session.connect(open_line, timeout_s, name=port.name, starting=True, silence_s=silence_s)

@@ -85,10 +85,10 @@ def refuses(code: ErrorCode, status: int = 0) -> Answer:
     return lambda frame: describes_itself(frame) or [(Message.ERROR | REPLY, refusal)]
 
 
-def failure_of(answer: Answer, *, junk: bytes = b"") -> TinydeployError:
+def failure_of(answer: Answer, *, junk: bytes = b"", silence_s: float = 5.0) -> TinydeployError:
     """How saying hello and one inference go wrong."""
     with pytest.raises(TinydeployError) as caught:
-        list(Session.open(Line(answer, junk=junk), 0.25, name="/dev/ttyX").run([b"abcd"]))
+        list(Session.open(Line(answer, junk=junk), 0.25, name="/dev/ttyX", silence_s=silence_s).run([b"abcd"]))
     return caught.value
 
 
@@ -295,9 +295,8 @@ def test_times_of_layers_that_make_no_sense(inference: int, first: int, ticks: i
     assert caught.value.summary == "the device's reply makes no sense: LAYERS"
 
 
-def test_a_device_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinydeploy.link.session._SILENCE_S", 0.3)
-    error = failure_of(describes_itself)
+def test_a_device_that_falls_silent() -> None:
+    error = failure_of(describes_itself, silence_s=0.3)
     assert isinstance(error, LinkError)
     assert error.summary == "the device has stopped answering: nothing for 0.3 s"
 

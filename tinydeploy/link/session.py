@@ -68,11 +68,13 @@ class Session:
         timeout_s: float = 5.0,
         *,
         name: str = "",
+        silence_s: float = _SILENCE_S,
         inference_timeout_s: float = 120.0,
         session_numbers: Callable[[], int] = _random_session,
     ) -> None:
         """See `open`."""
         self._channel = Channel(transport, name=name)
+        self._silence_s = silence_s
         self._inference_timeout_s = inference_timeout_s
         self._session_numbers = session_numbers
         self._retry = RetryTimer()
@@ -90,6 +92,7 @@ class Session:
         timeout_s: float = 5.0,
         *,
         name: str = "",
+        silence_s: float = _SILENCE_S,
         inference_timeout_s: float = 120.0,
         session_numbers: Callable[[], int] = _random_session,
     ) -> Self:
@@ -99,6 +102,7 @@ class Session:
             transport: The line, opened; the session closes it, but not if this fails.
             timeout_s: How long to try.
             name: What people call the line, for messages.
+            silence_s: How long the device may say nothing at all in the middle of a run.
             inference_timeout_s: How long a run may go without any progress: an upper bound for one inference.
             session_numbers: Gives the number of each new session, 1 to 2**32 - 1, different from the ones before.
 
@@ -110,13 +114,20 @@ class Session:
             transport,
             timeout_s,
             name=name,
+            silence_s=silence_s,
             inference_timeout_s=inference_timeout_s,
             session_numbers=session_numbers,
         )
 
     @classmethod
     def connect(
-        cls, open_line: Callable[[float], Transport], timeout_s: float, *, name: str = "", starting: bool = False
+        cls,
+        open_line: Callable[[float], Transport],
+        timeout_s: float,
+        *,
+        name: str = "",
+        starting: bool = False,
+        silence_s: float = _SILENCE_S,
     ) -> Self:
         """Opens the line and says hello to a device that may still be booting, or begin to.
 
@@ -128,6 +139,7 @@ class Session:
             timeout_s: How long to try, all in all.
             name: What people call the line, for messages.
             starting: Whether the device was just restarted, so that the line may have to be waited for at first too.
+            silence_s: How long the device may say nothing at all in the middle of a run.
 
         Raises:
             DeviceNotFoundError: The line cannot be opened, nothing answers, or nothing that makes sense.
@@ -139,7 +151,7 @@ class Session:
         line = open_line(timeout_s if starting else 0.0)
         while True:
             try:
-                return cls(line, max(left_s, _HELLO_RETRY_S), name=name)
+                return cls(line, max(left_s, _HELLO_RETRY_S), name=name, silence_s=silence_s)
             except LinkError:
                 line.close()
                 left_s = round(deadline - time.monotonic(), 1)
@@ -187,7 +199,7 @@ class Session:
             UsageError: An input does not have ``hello.input_bytes`` bytes.
             VerificationError: The engine could not start, or failed at an input.
         """
-        return self._run(inputs, InputFlag.NONE, silence_s=_SILENCE_S)
+        return self._run(inputs, InputFlag.NONE, silence_s=self._silence_s)
 
     def profile(self, data: bytes, *, layers: bool) -> Profile:
         """Times an inference while the link's interrupts are masked; with ``layers``, another one layer by layer.
