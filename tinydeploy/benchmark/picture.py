@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # Inches; a panel's title and axis take as much as three layers.
 _WIDTH, _ROW, _AROUND, _PANEL_ROWS = 11.0, 0.27, 1.1, 3
 _DPI = 110
-_SPAN = 9.0
-"""Where the axis ends, in times the limit. Longer bars are cut there, and their figures stand in them."""
+_SPAN, _WHOLE = 9.0, 0.8
+"""The axis ends at so many times the limit, or where so large a share of the bars end, whichever is more. Longer bars
+are cut there, and their figures stand in them."""
 _FULL = 0.9
 """Of the axis: there is no room for a figure behind a bar that is longer."""
 _DIFFERENT = 1.02
@@ -109,18 +110,25 @@ def _columns(panels: Sequence[_Panel]) -> tuple[list[_Panel], ...]:
 
 def _draw(columns: Sequence[list[_Panel]], board: Board, figure: "Figure") -> None:
     limit = limit_of(board.core)
+    end = _end([panel for column in columns for panel in column], limit)
     rows = max(sum(panel.rows for panel in column) for column in columns)
     grid = figure.add_gridspec(1, len(columns))
     for place, column in zip(grid, columns, strict=True):  # type: ignore[call-overload,unused-ignore]
         spare = rows - sum(panel.rows for panel in column)
         ratios = [*(panel.rows for panel in column), *([spare] if spare else [])]
         for cell, panel in zip(place.subgridspec(len(ratios), 1, height_ratios=ratios), column, strict=False):
-            _draw_panel(panel, limit, figure.add_subplot(cell))
+            _draw_panel(panel, limit, end, figure.add_subplot(cell))
     _legend(limit, board, figure)
 
 
-def _draw_panel(panel: _Panel, limit: Limit, axes: "Axes") -> None:
-    end = _SPAN * limit.per_mac
+def _end(panels: Sequence[_Panel], limit: Limit) -> float:
+    """Where all axes end, in instructions per multiply-accumulate."""
+    layers = [layer for panel in panels for layer in panel.layers]
+    bars = sorted(bar for layer in layers for bar in (layer.ours_per_mac, layer.theirs_per_mac) if bar is not None)
+    return max(_SPAN * limit.per_mac, bars[int(_WHOLE * (len(bars) - 1))] / _FULL)
+
+
+def _draw_panel(panel: _Panel, limit: Limit, end: float, axes: "Axes") -> None:
     for row, layer in enumerate(panel.layers):
         if layer.theirs_per_mac is not None:
             _bar(axes, row - 0.2, layer.theirs_per_mac, end, _THEIRS)
@@ -146,7 +154,7 @@ def _bar(axes: "Axes", place: float, value: float, end: float, colour: str, exec
         axes.scatter([min(last, end)], [place], s=9, color=_EXECUTED, zorder=3, clip_on=False)
     is_cut = last > _FULL * end
     axes.annotate(
-        " / ".join(f"{figure:.2f}" if figure < 10 else f"{figure:.0f}" for figure in figures),
+        " / ".join(map(_short, figures)),
         (min(last, end), place),
         (-4 if is_cut else 5, 0),
         textcoords="offset points",
@@ -155,6 +163,13 @@ def _bar(axes: "Axes", place: float, value: float, end: float, colour: str, exec
         fontsize=5.5,
         bbox={"facecolor": "white" if value < last or not is_cut else "none", "edgecolor": "none", "pad": 0.6},
     )
+
+
+def _short(value: float) -> str:
+    """Three digits at most."""
+    if value < 0.1:
+        return f"{value:.3f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
 def _title(panel: _Panel) -> str:
