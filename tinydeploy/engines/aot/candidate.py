@@ -1,6 +1,6 @@
 """The ways in which an op can be computed, of which the plan chooses one for each op."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tinydeploy.engines.aot.program import Layer
@@ -35,7 +35,3 @@ class Candidate:
     writes: Mapping[int, Planes] = field(default_factory=dict)
     large: bool = False
     shifts: Mapping[str, int] = field(default_factory=dict)
-
-
-Storages = Mapping[int, Sequence[Planes]]
-"""The planes that tensors may be stored in, by tensor; any tensor may be dense as well."""
