@@ -56,17 +56,14 @@ def interpreter(*modules: str, python: Path | None = None) -> Path:
         stdin=subprocess.PIPE,
         process_group=0,  # a Ctrl-C is for the tests, whose end ends it
     )
-    atexit.register(_end, server, folder)
+    atexit.register(_end, server)
     launcher = folder / "python"
     launcher.write_text(f"#!/bin/sh\nexec '{sys.executable}' -IS '{_SERVER}' run '{folder}/socket' \"$@\"\n")
     launcher.chmod(0o700)
     return launcher
 
 
-def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
+def _end(server: subprocess.Popen[bytes]) -> None:
     assert server.stdin is not None
     server.stdin.close()
     server.wait()
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()

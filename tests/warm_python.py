@@ -4,7 +4,7 @@ A server imports, then forks for each program that it is asked to run; the progr
 streams, the folder, the environment and the exit of the launcher, which stands in for the interpreter. Where one of
 the two dies, so does the other. Only what a program would import first thing is there before; Linux only.
 
-    python warm_python.py serve SOCKET MODULE...        until standard input ends
+    python warm_python.py serve SOCKET MODULE...        until standard input ends; takes the socket's folder with it
     python warm_python.py run SOCKET PROGRAM ARGUMENT...
 """
 
@@ -51,6 +51,7 @@ def serve(address: str, *modules: str) -> None:
     """Answers any number of launchers at once."""
     import importlib
     import selectors
+    import shutil
 
     for module in modules:
         importlib.import_module(module)
@@ -65,6 +66,7 @@ def serve(address: str, *modules: str) -> None:
                 if key.fileobj == 0:
                     for pid, _ in running.values():
                         os.kill(pid, signal.SIGKILL)
+                    shutil.rmtree(os.path.dirname(address))  # noqa: PTH120 - as it came
                     return
                 if key.fileobj is listener:
                     launcher, _ = listener.accept()
