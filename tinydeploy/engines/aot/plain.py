@@ -21,6 +21,7 @@ _PER_VALUE = {
     "SUB": 60.0,
     "MUL": 30.0,
     "SOFTMAX": 100.0,
+    "CONV_2D": 140.0,
     "DEPTHWISE_CONV_2D": 30.0,
     "MEAN": 30.0,
     "AVERAGE_POOL_2D": 30.0,
