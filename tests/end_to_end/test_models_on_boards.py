@@ -149,7 +149,9 @@ def test_resnet8_is_faster_still_with_large_constants(model_file):
 @each_model
 def test_the_layers_instructions_sum_to_those_of_the_inference(on_m4):
     assert len(on_m4.latency.layers) == len(on_m4.plan.graph.ops)
-    assert sum(on_m4.latency.layers) == pytest.approx(on_m4.latency.per_inference, rel=0.02)
+    # Beside the layers there is a call of each of them and of the hook that tells them apart.
+    beside = 20 * len(on_m4.latency.layers)
+    assert sum(on_m4.latency.layers) == pytest.approx(on_m4.latency.per_inference, rel=0.02, abs=beside)
 
 
 @each_model
