@@ -52,7 +52,7 @@ def test_every_variant_ran_on_the_board_as_the_reference_says(rows):
 def test_fewer_channels_are_a_smaller_and_faster_deployment_at_the_cost_of_an_image_or_two(rows):
     before, after = rows["baseline"], rows["channel pruning, half"]
     assert after.parameters < 0.45 * before.parameters
-    assert after.arena_bytes == before.arena_bytes / 2
+    assert after.arena_bytes <= 0.52 * before.arena_bytes  # the activations by half, not the scratch
     assert after.instructions < 0.7 * before.instructions
     assert after.flash_bytes < before.flash_bytes
     assert after.tflite_bytes < before.tflite_bytes
@@ -128,7 +128,7 @@ def test_half_the_channels_are_less_flash_and_fewer_instructions_on_the_board_he
     assert before.exact
     assert after.exact
     assert after.instructions < 0.7 * before.instructions
-    assert after.arena_bytes == before.arena_bytes / 2
+    assert after.arena_bytes <= 0.52 * before.arena_bytes
     assert after.tflite_bytes < before.tflite_bytes
     # The weights alone: the code is the same but for its shapes.
     assert before.flash_bytes - after.flash_bytes > 0.5 * (before.parameters - after.parameters)
