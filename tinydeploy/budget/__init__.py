@@ -1,0 +1,1 @@
+"""What a model takes of boards, before it is built."""
