@@ -63,7 +63,9 @@ def _of_board(budget: BoardBudget, limits: Mapping[Quantity, int]) -> Iterator[E
         board, engine = budget.plan.board.id, budget.plan.engine.engine
         name, unit = QUANTITY_NAMES[quantity], "" if quantity == "instructions" else " B"
         if figure is None:
-            text = f"{board}, {engine}: at most {limit:,}{unit} of {name} are allowed, and how many it takes is not known"
+            text = (
+                f"{board}, {engine}: at most {limit:,}{unit} of {name} are allowed, and how many it takes is not known"
+            )
         else:
             text = (
                 f"{board}, {engine}: {figure.value:,}{unit} of {name} ({figure.source}), at most {limit:,}{unit} are "
