@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "compress": "errors",
     "integer_model": "progress convert samples model errors",
     "running": "contact deployment link devices project plan progress errors",
+    "budget": "cost lock plan engines boards memory model errors",
     "lock": "deployment engines model files errors",
     "cost": "bench plan model",
     "deployment": "convert bench verify link devices image project plan engines",

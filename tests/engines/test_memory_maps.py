@@ -40,7 +40,7 @@ def assert_sound(plan):
     assert memory.arena_bytes == plan.arena_reserved_bytes
     buffers = {"input": plan.input_bytes, "output": plan.output_bytes}
     for block in memory.blocks:
-        assert 0 <= block.offset
+        assert block.offset >= 0
         assert block.end <= buffers.get(block.kind, memory.arena_bytes), block
         assert 0 <= block.first <= block.last < len(memory.steps), block
     for kinds in (("tensor", "scratch", "persistent"), ("input",), ("output",)):

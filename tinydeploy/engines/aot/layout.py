@@ -39,9 +39,9 @@ class Layout:
     arena of each call's scratch memory, by the call's number in the program. ``peak_op`` is the op at which the arena
     is fullest, ``peak_tensors`` (by their bytes) and ``scratch_bytes`` what is in it then; None, empty and 0 without
     an arena.
-    ``live_bytes`` says for each op how much of the arena is needed while it runs. ``steps`` has the op of each call;
-    ``lifetimes`` and ``taken_over``, by whose memory is written over, are about the tensors with a place of their own in
-    the arena, ``sizes`` their bytes as they are stored, and ``roots`` says whose place a tensor shares.
+    ``live_bytes`` says for each op how much of the arena is needed while it runs. ``steps`` has the op of each call.
+    ``roots`` says whose place a tensor shares, ``sizes`` what a tensor takes as it is stored. ``lifetimes`` are those
+    of the roots in the arena, ``taken_over`` has the roots that are written over another one, and which.
     """
 
     places: Mapping[int, Place]
@@ -148,9 +148,9 @@ def _lifetimes(calls: Sequence[Call], roots: Mapping[int, int], fixed: Mapping[i
 
 
 def _occupant(root: int, step: int, calls: Sequence[Call], roots: Mapping[int, int]) -> int:
-    """Which of the tensors that share a root's memory is in it at a step: the last that was touched by then."""
+    """Which of the tensors that share a root's memory is in it at a step: the last that was touched by then, if any."""
     touched = (operand.tensor for call in calls[: step + 1] for operand in (*call.inputs, call.output))
-    return [tensor for tensor in touched if roots[tensor] == root][-1]
+    return [root, *(tensor for tensor in touched if roots[tensor] == root)][-1]
 
 
 def _live_bytes(program: Program, blocks: Sequence[Block]) -> tuple[int, ...]:

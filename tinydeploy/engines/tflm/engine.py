@@ -10,9 +10,9 @@ from tinydeploy.engines.tflm.code_size import code_bytes, state_bytes
 from tinydeploy.engines.tflm.emit import model_code
 from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default_kernels, resolve_library
 from tinydeploy.engines.tflm.library_kernels import with_kernels_of
+from tinydeploy.engines.tflm.memory_map import memory_map
 from tinydeploy.engines.tflm.resolver import resolve_ops
 from tinydeploy.engines.tflm.supported import check_ops
-from tinydeploy.engines.tflm.memory_map import memory_map
 from tinydeploy.errors import BuildError, UsageError
 from tinydeploy.memory.memory_map import Alteration
 from tinydeploy.memory.planner import align
