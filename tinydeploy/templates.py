@@ -12,7 +12,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_dir("templates")),
         undefined=jinja2.StrictUndefined,
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 - C and INI are no markup
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -19,7 +19,7 @@ class Advice:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MemoryGroup:
-    """Budgets with the same memory map, engine and kernels. ``advice`` is about the first; None where none was asked."""
+    """Budgets with the same memory map, engine and kernels. ``advice`` is about the first; None without any."""
 
     budgets: tuple[BoardBudget, ...]
     advice: Advice | None

@@ -17,8 +17,8 @@ from tinydeploy.model.text import printable, shape_text
 from tinydeploy.plan import Plan, Replan, make_plan
 
 _ELEMENTWISE = frozenset(
-    "ABS ADD CLIP DIV ELU EXPAND_DIMS HARD_SWISH LEAKY_RELU LOGISTIC MUL NEG PRELU QUANTIZE RELU RELU6 RELU_N1_TO_1 "
-    "RESHAPE SQUEEZE SUB TANH".split()
+    """ABS ADD DIV ELU EXPAND_DIMS HARD_SWISH LEAKY_RELU LOGISTIC MUL NEG PRELU QUANTIZE RELU RELU6 RELU_N1_TO_1
+    RESHAPE SQUEEZE SUB TANH""".split()  # noqa: SIM905 - twenty words read better so
 )
 """Ops whose every output value depends on the input value at its place, so that it can be written over it."""
 
@@ -80,7 +80,7 @@ def next_peak(plan: Plan) -> str | None:
     gain = engine.layer_arena_bytes[peak.op] - live
     if gain <= 0:
         return f"{there} needs as much as {here}, {live:,} B: nothing is to be gained at one of them alone"
-    return f"without the peak at {here} the next is {there} with {live:,} B: no more than {gain:,} B are to be gained there"
+    return f"without the peak at {here} the next is {there} with {live:,} B: no more than {gain:,} B are to be gained"
 
 
 def _with_arena(plan: Plan, alteration: Alteration) -> int:

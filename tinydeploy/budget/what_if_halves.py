@@ -8,7 +8,7 @@ from tinydeploy.model.macs import op_macs
 from tinydeploy.model.text import printable, tensor_label
 from tinydeploy.plan import Plan
 
-_BY_ROWS = frozenset("ABS ADD HARD_SWISH LEAKY_RELU LOGISTIC MUL QUANTIZE RELU RELU6 RELU_N1_TO_1 SUB TANH".split())
+_BY_ROWS = frozenset("ABS ADD HARD_SWISH LEAKY_RELU LOGISTIC MUL QUANTIZE SUB RELU RELU6 RELU_N1_TO_1 TANH".split())  # noqa: SIM905
 """Ops that need as many rows of their input as they make of their output."""
 
 
@@ -41,8 +41,8 @@ def in_two_parts(plan: Plan, tensor: int) -> Halves | None:
         return None
     again = op_macs(graph, first) * (2 * rows - height) // height
     return Halves(
-        change=f"op {first.index} {printable(first.kind)} and op {second.index} {printable(second.kind)} are computed in "
-        f"two halves, so that of {tensor_label(image)} there are never more than {rows} of {height} rows",
+        change=f"op {first.index} {printable(first.kind)} and op {second.index} {printable(second.kind)} are computed "
+        f"in two halves, so that of {tensor_label(image)} there are never more than {rows} of {height} rows",
         cost=f"{again:,} MACs are done twice; no engine here does that: the model has to be split by hand",
         alteration=Alteration(
             nbytes={block.tensor: -(-block.nbytes * rows // height)},

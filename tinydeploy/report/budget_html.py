@@ -22,7 +22,8 @@ from tinydeploy.report.budget_words import (
     real_changes,
     verdict,
 )
-from tinydeploy.report.memory_map import NARROW, WIDE, draw_memory_map
+from tinydeploy.report.memory_map import draw_memory_map
+from tinydeploy.report.memory_scene import NARROW, WIDE
 from tinydeploy.report.picture import inline_svg
 from tinydeploy.templates import render_markup
 

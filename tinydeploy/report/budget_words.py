@@ -25,8 +25,8 @@ def verdict(report: BudgetReport) -> str:
 
 
 def figure_text(figure: Figure | None) -> str:
-    """A figure; ``~`` where it is only near, nothing where nobody knows."""
-    return "" if figure is None else f"{'~' if figure.source == 'estimated' else ''}{figure.value:,}"
+    """A figure; ``≈`` before one that is only near, nothing where nobody knows."""
+    return "" if figure is None else f"{'≈' if figure.source == 'estimated' else ''}{figure.value:,}"
 
 
 def free_text(free_bytes: int) -> str:
@@ -39,7 +39,7 @@ def milliseconds_text(milliseconds: Milliseconds | None) -> str:
     if milliseconds is None:
         return ""
     low, high = f"{milliseconds.low:.3g}", f"{milliseconds.high:.3g}"
-    about = "~" if milliseconds.source == "estimated" else ""
+    about = "≈" if milliseconds.source == "estimated" else ""
     return f"{about}{low} ms" if low == high else f"{about}{low} to {high} ms"
 
 

@@ -5,31 +5,18 @@ fullest stands out. The link's buffers, where tensors stay in them, are beside t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 
-from tinydeploy.memory.memory_map import MapBlock, MemoryMap, covered_bytes
+from tinydeploy.memory.memory_map import MapBlock, MemoryMap
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.text import printable, shape_text
 from tinydeploy.plan import Plan
+from tinydeploy.report.budget_words import peak_text, plan_name
+from tinydeploy.report.memory_scene import GAP, MARGIN, SMALL, USUAL, WIDE, Scene, make_scene
 from tinydeploy.report.picture import Box, Line, Picture, Words, standalone_svg, text_width
 
-WIDE, NARROW = 760.0, 344.0
-"""Widths in pixels: of a page beside which a table may stand, and of a phone."""
-
-_GAP, _LEAST_LANE, _MARGIN = 16.0, 8.0, 6.0
-_HEAD, _TITLE, _LEGEND_ROW = 40.0, 54.0, 18.0
-_USUAL, _SMALL = 11.0, 10.0
-"""Font sizes, by the names that they have in templates/report/map.css."""
-
-_TICKS = 6
-"""More marks of bytes than so many are not drawn; on a phone half of them."""
-
-_BOLD = 1.08
-"""Bold words are so much wider."""
-
-_LABELS = 22
-"""Longest name of an op, which a custom op may choose itself."""
+_TITLE, _LEGEND_ROW = 54.0, 18.0
 
 _LEGEND: Mapping[str, str] = {
     "tensor": "tensor",
@@ -48,13 +35,13 @@ def memory_map_svg(plan: Plan) -> str:
 
 def draw_memory_map(plan: Plan, *, width: float = WIDE, with_title: bool = False) -> Picture:
     """The picture. Names out of the model are made printable, and escaped where the SVG is written."""
-    scene = _scene(plan, width, _TITLE if with_title else 0.0)
+    scene = make_scene(plan, width, _TITLE if with_title else 0.0)
     bottom = scene.bottom + 10
     legend_boxes, legend_words, height = _legend(scene, bottom)
     return Picture(
         width=width,
         height=height,
-        description=_description(plan),
+        description=f"memory map: {peak_text(plan)}",
         ground=tuple(_ground(scene)),
         lines=tuple(_lines(scene)),
         boxes=(*_blocks(scene), *legend_boxes),
@@ -62,91 +49,7 @@ def draw_memory_map(plan: Plan, *, width: float = WIDE, with_title: bool = False
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Lane:
-    """A memory: where its first byte is, and pixels per byte."""
-
-    name: str
-    left: float
-    width: float
-    nbytes: int
-
-    def at(self, offset: int) -> float:
-        return self.left + (self.width * offset / self.nbytes if self.nbytes else 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scene:
-    """Where everything goes: lanes by name, and the rows, one for each step."""
-
-    graph: Graph
-    memory: MemoryMap
-    lanes: Mapping[str, _Lane]
-    width: float
-    top: float
-    row: float
-    live: tuple[int, ...]
-
-    @property
-    def is_wide(self) -> bool:
-        return self.width > NARROW
-
-    @property
-    def bottom(self) -> float:
-        return self.y(len(self.live))
-
-    @property
-    def right(self) -> float:
-        return max(lane.left + lane.width for lane in self.lanes.values())
-
-    def y(self, step: float) -> float:
-        return self.top + self.row * step
-
-
-def _scene(plan: Plan, width: float, above: float) -> _Scene:
-    memory = plan.engine.memory
-    buffers = {"input": plan.engine.input_bytes, "output": plan.engine.output_bytes}
-    used = {block.kind for block in memory.blocks}
-    sizes = {"arena": memory.arena_bytes} | {name: nbytes for name, nbytes in buffers.items() if name in used}
-    is_wide = width > NARROW
-    names = [_layer_name(plan.graph, op) for op in memory.steps]
-    left = _MARGIN + 36 + _BOLD * max((text_width(name, _USUAL if is_wide else _SMALL) for name in names), default=0)
-    right = width - _MARGIN - (62.0 if is_wide else 0.0)
-    return _Scene(
-        graph=plan.graph,
-        memory=memory,
-        lanes=_lanes({name: nbytes for name, nbytes in sizes.items() if nbytes}, left, right),
-        width=width,
-        top=above + _HEAD,
-        row=_row_height(len(memory.steps)),
-        live=tuple(
-            covered_bytes([block for block in memory.alive(step) if block.kind != "persistent"])
-            for step in range(len(memory.steps))
-        ),
-    )
-
-
-def _row_height(steps: int) -> float:
-    """Rows of few layers may be high; no row is too low for its words."""
-    return max(14.0, min(30.0, 720.0 / max(steps, 1)))
-
-
-def _lanes(sizes: Mapping[str, int], left: float, right: float) -> dict[str, _Lane]:
-    """Side by side, as wide as they are large, but wide enough to be seen."""
-    room = right - left - _GAP * (len(sizes) - 1)
-    total = sum(sizes.values())
-    widths = {name: max(_LEAST_LANE, room * nbytes / total) for name, nbytes in sizes.items()}
-    largest = max(sizes, key=sizes.__getitem__, default="")
-    if largest:
-        widths[largest] -= sum(widths.values()) - room
-    lanes = {}
-    for name, nbytes in sizes.items():
-        lanes[name] = _Lane(name=name, left=left, width=widths[name], nbytes=nbytes)
-        left += widths[name] + _GAP
-    return lanes or {"arena": _Lane(name="arena", left=left, width=right - left, nbytes=0)}
-
-
-def _ground(scene: _Scene) -> Iterator[Box]:
+def _ground(scene: Scene) -> Iterator[Box]:
     """The lanes, and a band across them where the arena is fullest."""
     height = scene.bottom - scene.top
     for lane in scene.lanes.values():
@@ -156,7 +59,7 @@ def _ground(scene: _Scene) -> Iterator[Box]:
         yield Box(x=0, y=scene.y(peak), width=scene.width, height=scene.row, style="band")
 
 
-def _blocks(scene: _Scene) -> Iterator[Box]:
+def _blocks(scene: Scene) -> Iterator[Box]:
     yield from (_kept(scene, region) for region in _regions(scene.memory))
     heirs = {block.takes_over for block in scene.memory.blocks} - {None}
     for block in scene.memory.blocks:
@@ -175,7 +78,7 @@ def _regions(memory: MemoryMap) -> list[list[MapBlock]]:
     return regions
 
 
-def _kept(scene: _Scene, parts: Sequence[MapBlock]) -> Box:
+def _kept(scene: Scene, parts: Sequence[MapBlock]) -> Box:
     begin, end = parts[0].offset, parts[-1].end
     largest = sorted(parts, key=lambda part: -part.nbytes)[:6]
     lines = [f"kept by the library: {end - begin:,} B", *(f"{part.nbytes:>7,} B  {part.label}" for part in largest)]
@@ -194,7 +97,7 @@ def _kept(scene: _Scene, parts: Sequence[MapBlock]) -> Box:
     return _worded(box, (f"kept: {end - begin:,} B", "kept"))
 
 
-def _block(scene: _Scene, block: MapBlock, *, has_heir: bool) -> Box:
+def _block(scene: Scene, block: MapBlock, *, has_heir: bool) -> Box:
     """A block from where it begins to where it ends; where one is written over another, each has half of the row."""
     lane = scene.lanes["arena" if block.is_in_arena else block.kind]
     top = scene.y(block.first + (0.5 if block.takes_over is not None else 0))
@@ -219,13 +122,13 @@ def _block(scene: _Scene, block: MapBlock, *, has_heir: bool) -> Box:
 def _worded(box: Box, choices: Sequence[str]) -> Box:
     """The box with the first of the texts that has room in it, if any has."""
     for text in choices:
-        if text_width(text, _SMALL) + 8 <= box.width and box.height >= 12:
+        if text_width(text, SMALL) + 8 <= box.width and box.height >= 12:
             y = box.y + min(box.height, 24.0) / 2 + 3.5
-            return Box(**{**vars(box), "words": Words(x=box.x + 5, y=y, text=text, style="small")})
+            return replace(box, words=Words(x=box.x + 5, y=y, text=text, style="small"))
     return box
 
 
-def _block_title(scene: _Scene, block: MapBlock) -> str:
+def _block_title(scene: Scene, block: MapBlock) -> str:
     where = "the arena" if block.is_in_arena else f"the {block.kind} buffer"
     lines = [block.label, f"{block.nbytes:,} B at {block.offset:,} of {where}"]
     if block.tensor is not None and block.tensor < len(scene.graph.tensors):
@@ -240,7 +143,7 @@ def _block_title(scene: _Scene, block: MapBlock) -> str:
     return "\n".join(lines)
 
 
-def _step_name(scene: _Scene, step: int) -> str:
+def _step_name(scene: Scene, step: int) -> str:
     op = scene.memory.steps[step]
     return "before the first op" if op is None else f"op {op} {printable(scene.graph.ops[op].kind)}"
 
@@ -253,38 +156,26 @@ def _layers(graph: Graph, block: MapBlock) -> tuple[int, ...]:
     return tuple(op.index for op in graph.ops if names.intersection((*op.inputs, *op.outputs)))
 
 
-def _lines(scene: _Scene) -> Iterator[Line]:
+def _lines(scene: Scene) -> Iterator[Line]:
     """Marks of bytes above the arena, and a line under each layer."""
-    for offset in _ticks(scene):
+    for offset in scene.ticks():
         arena = scene.lanes["arena"]
         yield Line(x1=arena.at(offset), y1=scene.top - 5, x2=arena.at(offset), y2=scene.top, style="grid")
     for step in range(len(scene.live) + 1):
         if step in (0, len(scene.live)) or scene.memory.steps[step] != scene.memory.steps[step - 1]:
-            yield Line(x1=_MARGIN, y1=scene.y(step), x2=scene.width - _MARGIN, y2=scene.y(step), style="between")
+            yield Line(x1=MARGIN, y1=scene.y(step), x2=scene.width - MARGIN, y2=scene.y(step), style="between")
 
 
-def _ticks(scene: _Scene) -> list[int]:
-    """Offsets to mark: multiples of a power of two, a few of them."""
-    arena = scene.lanes.get("arena")
-    if arena is None:
-        return []
-    most = min(_TICKS if scene.is_wide else _TICKS // 2, max(1, int(arena.width // 52)))
-    step = 16
-    while arena.nbytes / step > most:
-        step *= 2
-    return list(range(0, arena.nbytes + 1, step))
-
-
-def _axis_words(scene: _Scene) -> Iterator[Words]:
+def _axis_words(scene: Scene) -> Iterator[Words]:
     short = {"arena": "arena", "input": "in", "output": "out"}
     for lane in scene.lanes.values():
         full = f"{lane.name}{'' if lane.name == 'arena' else ' buffer'} {lane.nbytes:,} B"
-        fits = text_width(full, _USUAL) <= lane.width + _GAP / 2
+        fits = text_width(full, USUAL) <= lane.width + GAP / 2
         anchor, x = ("start", lane.left) if fits else ("middle", lane.left + lane.width / 2)
         yield Words(x=x, y=scene.top - 24, text=full if fits else short[lane.name], style="usual", anchor=anchor)
     if scene.is_wide:
-        yield Words(x=scene.width - _MARGIN, y=scene.top - 24, text="alive, B", style="small quiet", anchor="end")
-    ticks = _ticks(scene)
+        yield Words(x=scene.width - MARGIN, y=scene.top - 24, text="alive, B", style="small quiet", anchor="end")
+    ticks = scene.ticks()
     for offset in ticks:
         arena = scene.lanes["arena"]
         anchor = "start" if offset == 0 else "middle"
@@ -292,7 +183,7 @@ def _axis_words(scene: _Scene) -> Iterator[Words]:
         yield Words(x=arena.at(offset), y=scene.top - 9, text=text, style="small quiet", anchor=anchor)
 
 
-def _row_words(scene: _Scene) -> Iterator[Words]:
+def _row_words(scene: Scene) -> Iterator[Words]:
     """The layer of each row, where it is another than that of the row above, and what is alive in it."""
     for step, op in enumerate(scene.memory.steps):
         is_peak = step == scene.memory.peak_step
@@ -300,25 +191,21 @@ def _row_words(scene: _Scene) -> Iterator[Words]:
         if step == 0 or op != scene.memory.steps[step - 1] or is_peak:
             number = "" if op is None else str(op)
             size = "usual" if scene.is_wide else "small"
-            yield Words(x=_MARGIN + 20, y=y, text=number, style=f"{size} {style or 'quiet'}", anchor="end")
-            yield Words(x=_MARGIN + 26, y=y, text=_layer_name(scene.graph, op), style=f"{size} {style}".strip())
+            yield Words(x=MARGIN + 20, y=y, text=number, style=f"{size} {style or 'quiet'}", anchor="end")
+            yield Words(x=MARGIN + 26, y=y, text=scene.layer_name(op), style=f"{size} {style}".strip())
         if scene.is_wide:
             text = f"{scene.live[step]:,}"
-            yield Words(x=scene.width - _MARGIN, y=y, text=text, style=f"small {style or 'quiet'}", anchor="end")
+            yield Words(x=scene.width - MARGIN, y=y, text=text, style=f"small {style or 'quiet'}", anchor="end")
 
 
-def _layer_name(graph: Graph, op: int | None) -> str:
-    return "before" if op is None else printable(graph.ops[op].kind, limit=_LABELS)
-
-
-def _legend(scene: _Scene, top: float) -> tuple[list[Box], list[Words], float]:
+def _legend(scene: Scene, top: float) -> tuple[list[Box], list[Words], float]:
     """What the colours mean, as far as they occur, in as many rows as it takes; and where it ends."""
     used = {style for box in _blocks(scene) for style in _LEGEND if set(style.split()) <= set(box.style.split())}
-    boxes, words, x, y = [], [], _MARGIN, top
+    boxes, words, x, y = [], [], MARGIN, top
     for style, text in ((style, text) for style, text in _LEGEND.items() if style in used):
-        width = 16 + text_width(text, _USUAL) + 14
+        width = 16 + text_width(text, USUAL) + 14
         if x + width > scene.width:
-            x, y = _MARGIN, y + _LEGEND_ROW
+            x, y = MARGIN, y + _LEGEND_ROW
         boxes.append(Box(x=x, y=y, width=11, height=11, style=f"block {style}"))
         words.append(Words(x=x + 16, y=y + 9.5, text=text, style="usual quiet"))
         x += width
@@ -326,17 +213,8 @@ def _legend(scene: _Scene, top: float) -> tuple[list[Box], list[Words], float]:
 
 
 def _title(plan: Plan) -> tuple[Words, ...]:
-    engine = plan.engine
-    about = f"{plan.board.id}, {engine.engine} engine, {engine.kernels} kernels"
+    about = f"{plan.board.id}, {plan_name(plan)}: {peak_text(plan)}"
     return (
-        Words(x=_MARGIN, y=22, text=printable(plan.graph.name), style="large"),
-        Words(x=_MARGIN, y=41, text=f"{about}: {_description(plan)}", style="usual quiet"),
+        Words(x=MARGIN, y=22, text=printable(plan.graph.name), style="large"),
+        Words(x=MARGIN, y=41, text=about, style="usual quiet"),
     )
-
-
-def _description(plan: Plan) -> str:
-    engine, peak = plan.engine, plan.engine.peak
-    if peak is None:
-        return "nothing is kept in the arena"
-    op = plan.graph.ops[peak.op]
-    return f"arena {engine.arena_reserved_bytes:,} B, fullest at op {op.index} {printable(op.kind)}"
