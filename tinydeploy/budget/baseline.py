@@ -85,9 +85,7 @@ def changes(budgets: Sequence[BoardBudget], baseline: Baseline, *, growth: float
     """
     now = {_key(budget): {q: figure.value for q in QUANTITIES if (figure := budget.figure(q))} for budget in budgets}
     keys = (*now, *(key for key in baseline if key not in now))
-    return tuple(
-        change for key in keys for change in _changes_of(key, baseline.get(key, {}), now.get(key, {}), growth)
-    )
+    return tuple(change for key in keys for change in _changes_of(key, baseline.get(key, {}), now.get(key, {}), growth))
 
 
 def _changes_of(

@@ -32,9 +32,12 @@ class Limits:
 
     def before(self, others: "Limits") -> "Limits":
         """These, and of the others what these say nothing about."""
+        boards = (*others.boards, *self.boards)
         return Limits(
             most={**others.most, **self.most},
-            boards={board: {**limits, **self.most} for board, limits in others.boards.items()} | dict(self.boards),
+            boards={
+                board: {**others.boards.get(board, {}), **self.most, **self.boards.get(board, {})} for board in boards
+            },
         )
 
 
@@ -63,19 +66,17 @@ def _of_board(budget: BoardBudget, limits: Mapping[Quantity, int]) -> Iterator[E
         board, engine = budget.plan.board.id, budget.plan.engine.engine
         name, unit = QUANTITY_NAMES[quantity], "" if quantity == "instructions" else " B"
         if figure is None:
-            text = f"{board}, {engine}: at most {limit:,}{unit} of {name} are allowed, and how many it takes is not known"
+            text = f"{name} not known, at most {limit:,}{unit} allowed"
         else:
-            text = (
-                f"{board}, {engine}: {figure.value:,}{unit} of {name} ({figure.source}), at most {limit:,}{unit} are "
-                f"allowed: {figure.value - limit:,}{unit} too many"
-            )
+            over = f"{figure.value - limit:,}{unit} too many"
+            text = f"{name} {figure.value:,}{unit} ({figure.source}), at most {limit:,}{unit} allowed: {over}"
         yield Excess(
             board=board,
             engine=engine,
             quantity=quantity,
             value=None if figure is None else figure.value,
             limit=limit,
-            text=text,
+            text=f"{board}, {engine} engine: {text}",
         )
 
 

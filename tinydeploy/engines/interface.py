@@ -92,7 +92,7 @@ class Way:
 class EnginePlan:
     """What an engine decided about a graph.
 
-    Memory is in bytes. ``arena_bytes`` is what the engine will say on the device that it uses, and includes
+    ``optimize`` is the objective that it was asked for. Memory is in bytes. ``arena_bytes`` is what the engine will say on the device that it uses, and includes
     ``scratch_bytes``, the working memory of kernels at the peak; ``arena_reserved_bytes`` is the array that it needs in
     order to start. Where ``arena_estimated`` says why, both are only near, and the first run on a board settles them;
     ``arena_measured`` is what an earlier run has found (`EngineSettings.measured`). ``lower_bound_bytes`` is what no
@@ -127,6 +127,7 @@ class EnginePlan:
     ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None
     arena_measured: ArenaSizes | None = None
+    optimize: Objective | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

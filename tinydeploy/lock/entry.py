@@ -9,15 +9,16 @@ from tinydeploy.engines.interface import ArenaSizes, Kernels
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.text import printable
 
-Key = tuple[str, str, str, str, str, int]
-"""What tells one entry from another: the model's hash, board, engine, kernels, library, buffers."""
+Key = tuple[str, str, str, str, str, str, int]
+"""What tells one entry from another: the model's hash, board, engine, kernels, objective, library, buffers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockEntry:
     """What a board reported of a model that was verified on it; its fields are the keys in the file, in their order.
 
-    ``model`` is the file's name when the entry was made. ``library`` is None where the engine needs none. Memory is in
+    ``model`` is the file's name when the entry was made. ``optimize`` is what the engine was asked to give up the rest
+    for, ``library`` is None where the engine needs none. Memory is in
     bytes: ``arena_bytes`` is used, ``arena_reserved_bytes`` the size of the array, ``arena_smallest_bytes`` the
     smallest with which the model starts, found by trying. ``stack_bytes`` is the high-water mark. ``latency`` is of one
     inference, in ``latency_unit``. None stands for what no run has told yet.
@@ -28,6 +29,7 @@ class LockEntry:
     board: str
     engine: str
     kernels: Kernels
+    optimize: str | None = None
     library: str | None = None
     library_identity: str | None = None
     buffers: int
@@ -49,6 +51,7 @@ class LockEntry:
             self.board,
             self.engine,
             self.kernels,
+            self.optimize or "",
             self.library_identity or "",
             self.buffers,
         )
@@ -85,6 +88,7 @@ def entry_of(deployment: Deployment) -> LockEntry:
         board=plan.board.id,
         engine=plan.engine.engine,
         kernels=plan.engine.kernels,
+        optimize=plan.engine.optimize,
         library=plan.engine.library,
         library_identity=plan.engine.library_identity,
         buffers=plan.buffers,
@@ -111,13 +115,14 @@ def measured_arenas(lock: Lock, model_sha256: str) -> Mapping[tuple[str, str | N
     }
 
 
-def _order(entry: LockEntry) -> tuple[str, str, str, str, str, str, int, str]:
+def _order(entry: LockEntry) -> tuple[str, str, str, str, str, str, str, int, str]:
     """By what people look for; unique, since it holds the key."""
     return (
         entry.model,
         entry.board,
         entry.engine,
         entry.kernels,
+        entry.optimize or "",
         entry.library or "",
         entry.library_identity or "",
         entry.buffers,

@@ -96,6 +96,7 @@ def engine_json(plan: Plan) -> dict[str, Json]:
     return {
         "engine": engine.engine,
         "kernels": engine.kernels,
+        "optimize": engine.optimize,
         "library": engine.library,
         "library_identity": engine.library_identity,
     }
