@@ -18,6 +18,8 @@ MAY_IMPORT = {
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
+    "budget": "planning integer_model lock cost image plan model engines files errors",
+    "planning": "lock plan engines boards model errors",
     "doctor": "verify build devices engines boards process files errors",
     "compress": "errors",
     "integer_model": "progress convert samples model errors",

@@ -35,9 +35,9 @@ def _arena(plan: Plan) -> Figure:
 
 
 def _memory(plan: Plan, earlier: Earlier, image: Image | None) -> tuple[Figure, Figure]:
-    """RAM and flash."""
+    """RAM and flash. A firmware that has yet to find out its arena's size has more of it than the final one."""
     known = earlier.memory(plan)
-    if image is not None:
+    if image is not None and plan.engine.arena_estimated is None:
         return _of_elf(plan, image.ram_bytes, image.flash_bytes, "exact", "ELF")
     if known is not None:
         return _of_elf(plan, known.ram_bytes, known.flash_bytes, "measured", known.origin)

@@ -58,18 +58,23 @@ def excesses(budgets: Sequence[BoardBudget], limits: Limits) -> tuple[Excess, ..
     return tuple(found for budget in budgets for found in _of_board(budget, limits.of(budget.plan.board.id)))
 
 
+def amount(quantity: Quantity, value: int) -> str:
+    """A figure with its unit."""
+    return f"{value:,}{'' if quantity == 'instructions' else ' B'}"
+
+
 def _of_board(budget: BoardBudget, limits: Mapping[Quantity, int]) -> Iterator[Excess]:
     for quantity in QUANTITIES:
         limit, figure = limits.get(quantity), budget.figure(quantity)
         if limit is None or (figure is not None and figure.value <= limit):
             continue
         board, engine = budget.plan.board.id, budget.plan.engine.engine
-        name, unit = QUANTITY_NAMES[quantity], "" if quantity == "instructions" else " B"
+        name, allowed = QUANTITY_NAMES[quantity], f"at most {amount(quantity, limit)} allowed"
         if figure is None:
-            text = f"{name} not known, at most {limit:,}{unit} allowed"
+            text = f"{name} not known, {allowed}"
         else:
-            over = f"{figure.value - limit:,}{unit} too many"
-            text = f"{name} {figure.value:,}{unit} ({figure.source}), at most {limit:,}{unit} allowed: {over}"
+            over = f"{amount(quantity, figure.value - limit)} too many"
+            text = f"{name} {amount(quantity, figure.value)} ({figure.source}), {allowed}: {over}"
         yield Excess(
             board=board,
             engine=engine,

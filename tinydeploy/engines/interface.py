@@ -1,7 +1,7 @@
 """What an engine is: the seam between a model's graph and the firmware that runs it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
@@ -92,7 +92,7 @@ class Way:
 class EnginePlan:
     """What an engine decided about a graph.
 
-    ``optimize`` is the objective that it was asked for. Memory is in bytes. ``arena_bytes`` is what the engine will say on the device that it uses, and includes
+    Memory is in bytes. ``arena_bytes`` is what the engine will say on the device that it uses, and includes
     ``scratch_bytes``, the working memory of kernels at the peak; ``arena_reserved_bytes`` is the array that it needs in
     order to start. Where ``arena_estimated`` says why, both are only near, and the first run on a board settles them;
     ``arena_measured`` is what an earlier run has found (`EngineSettings.measured`). ``lower_bound_bytes`` is what no
@@ -102,7 +102,7 @@ class EnginePlan:
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
     is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
-    inference really executes. ``generate`` makes the code; it is pure.
+    inference really executes. ``optimize`` is the objective asked for. ``generate`` makes the code; it is pure.
     """
 
     engine: str
@@ -147,6 +147,12 @@ class EngineSettings:
     arena_bytes: int | None = None
     probe_arena: bool = False
     measured: Mapping[tuple[str, str | None, Kernels], ArenaSizes] = field(default_factory=dict)
+
+    def of_engine(self, engine: str) -> "EngineSettings":
+        """Those of the settings that one engine takes, where others are for another."""
+        if engine == "aot":
+            return replace(self, tflm_library=None, arena_bytes=None, probe_arena=False)
+        return replace(self, optimize=None)
 
 
 class Engine(Protocol):
