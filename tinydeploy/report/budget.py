@@ -98,9 +98,10 @@ def _broken(report: BudgetReport) -> list[RenderableType]:
 def _heading(report: BudgetReport) -> Text:
     graph = report.graph
     constants = sum(tensor.nbytes for tensor in graph.tensors if tensor.is_constant)
+    layers = f"{len(graph.ops)} layer{'' if len(graph.ops) == 1 else 's'}"
     return Text.assemble(
         (printable(graph.name), "bold"),
-        f": {graph_macs(graph):,} multiply-accumulates, {len(graph.ops)} layers, {constants:,} B of constants",
+        f": {graph_macs(graph):,} multiply-accumulates, {layers}, {constants:,} B of constants",
     )
 
 
@@ -176,6 +177,7 @@ def _board_json(budget: BoardBudget) -> dict[str, Json]:
     return {
         **plan_json(plan),
         "fits": budget.fits,
+        "arena_reserved_bytes": budget.arena.value,
         "ram_bytes": ram.value,
         "ram_free_bytes": budget.ram_free_bytes,
         "ram_source": ram.source,
