@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tinydeploy.deployment import Deployment
 from tinydeploy.engines.interface import ArenaSizes, Kernels
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.text import printable
+
+if TYPE_CHECKING:  # which loads all stages, and a plan reads the lock file too
+    from tinydeploy.deployment import Deployment
 
 Key = tuple[str, str, str, str, str, str, int]
 """What tells one entry from another: the model's hash, board, engine, kernels, objective, library, buffers."""
@@ -79,7 +81,7 @@ class Lock:
         return Lock(entries=tuple(sorted((*others, entry.completed_by(before or entry)), key=_order)))
 
 
-def entry_of(deployment: Deployment) -> LockEntry:
+def entry_of(deployment: "Deployment") -> LockEntry:
     """What a deployment has to say about its board and model. It names no place on this machine."""
     plan, image = deployment.plan, deployment.image
     return LockEntry(
