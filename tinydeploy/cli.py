@@ -23,19 +23,32 @@ from tinydeploy.cli_options import (
     LockOptions,
     Outcome,
     on_target,
+    on_targets,
+    with_demands,
     with_gates,
     with_lock,
     with_quantization,
     with_samples,
     with_settings,
 )
-from tinydeploy.errors import InternalError, InterruptedRunError, TinydeployError, UsageError, failure_of, visible
+from tinydeploy.errors import (
+    FitError,
+    InternalError,
+    InterruptedRunError,
+    TinydeployError,
+    UsageError,
+    VerificationError,
+    failure_of,
+    visible,
+)
 
 if TYPE_CHECKING:
+    from tinydeploy.budget.report import Demands
     from tinydeploy.convert.gates import Gates
     from tinydeploy.convert.quantize import QuantizationSettings
     from tinydeploy.deployment import Deployment, Target
     from tinydeploy.engines.interface import EngineSettings
+    from tinydeploy.planning import Targets
     from tinydeploy.report.terminal import Terminal
     from tinydeploy.samples.source import SampleSource
 
@@ -158,13 +171,32 @@ def _tell_programs(terminal: "Terminal", error: BaseException) -> None:
 
 
 @verb
-def boards(_terminal: "Terminal") -> Outcome:
-    """List the boards that come with tinydeploy."""
+@click.option("--fits", type=click.Path(path_type=Path), metavar="MODEL", help="Only those on which the model fits.")
+@click.option(
+    "--engine",
+    type=click.Choice(["aot", "tflm", "both"]),
+    help="What runs the model. Default: aot on virtual boards, else tflm.",
+)
+@click.option("--min-ram", metavar="SIZE", help="Only those with as much RAM, such as 192K (K is 1024).")
+@click.option("--min-flash", metavar="SIZE", help="Only those with as much flash.")
+def boards(
+    _terminal: "Terminal", *, fits: Path | None, engine: str | None, min_ram: str | None, min_flash: str | None
+) -> Outcome:
+    """List the boards that come with tinydeploy, or those on which a model fits."""
     from tinydeploy import pipeline
+    from tinydeploy.budget.limits import parse_limit
     from tinydeploy.report.boards import boards_json, boards_table
 
-    known = pipeline.boards()
-    return Outcome(text=boards_table(known), json=boards_json(known))
+    if engine is not None and fits is None:
+        raise UsageError("--engine is of a model that has to fit", hint="add --fits MODEL")
+    found = pipeline.boards(
+        fits=fits,
+        engine=engine,
+        min_ram_bytes=parse_limit("ram", min_ram) if min_ram else 0,
+        min_flash_bytes=parse_limit("flash", min_flash) if min_flash else 0,
+    )
+    text = boards_table(found) if found else "none of the boards that come with tinydeploy"
+    return Outcome(text=text, json=boards_json(found), exit_code=0 if found else FitError.exit_code)
 
 
 @verb
@@ -194,6 +226,59 @@ def inspect(
 
     plans = pipeline.inspect(model, board_ids, engine=engine, buffers=buffers, settings=settings)
     return Outcome(text=inspection_text(plans, with_ways=with_ways), json=inspection_json(model, plans))
+
+
+@verb
+@MODEL
+@on_targets
+@with_demands
+@with_samples
+@click.option(
+    "--bench",
+    "benches",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="What `bench --json` wrote: instructions as they were measured, layer by layer; may be repeated.",
+)
+@click.option("--build", is_flag=True, help="Build the firmware, and read RAM and flash from it.")
+@click.option(
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Draw what eats the memory: .html, .svg, or .md for a pull request; may be repeated.",
+)
+def budget(
+    terminal: "Terminal",
+    *,
+    model: Path,
+    targets: "Targets",
+    demands: "Demands",
+    samples: "SampleSource | None",
+    benches: tuple[Path, ...],
+    build: bool,
+    reports: tuple[Path, ...],
+) -> Outcome:
+    """Say what a model takes of boards, before there is one; fail where that is too much.
+
+    Limits, boards and the engine may stand in tinydeploy.toml, or in [tool.tinydeploy] of pyproject.toml. Without
+    boards, all are shown, and none has to fit.
+    """
+    from tinydeploy import pipeline
+    from tinydeploy.report.budget import budget_json, budget_text
+    from tinydeploy.report.budget_files import require_report, write_report
+
+    for path in reports:
+        require_report(path)
+    report = pipeline.budget(
+        model, targets, benches=benches, demands=demands, build=build, samples=samples, progress=terminal
+    )
+    for path in reports:
+        write_report(report, path)
+    exit_code = 0 if report.ok else VerificationError.exit_code if not report.within_limits else FitError.exit_code
+    return Outcome(text=budget_text(report), json=budget_json(report), exit_code=exit_code)
 
 
 @verb

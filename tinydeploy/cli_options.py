@@ -13,6 +13,7 @@ from tinydeploy.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from tinydeploy.budget.project_file import ProjectFile
     from tinydeploy.deployment import Target
     from tinydeploy.engines.interface import EngineSettings, Kernels, Objective
     from tinydeploy.report.values import Json
@@ -287,6 +288,96 @@ def with_settings(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
             probe_arena=probe_arena,
         )
         return function(*args, settings=settings, **options)
+
+    return command
+
+
+def on_targets(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb the options about many boards, as ``targets``; what they leave out is in the project's file.
+
+    That file's limits come as ``project``.
+    """
+
+    @click.option("--board", "boards", multiple=True, metavar="ID", help="A board, or its .toml file; may be repeated.")
+    @click.option(
+        "--engine",
+        type=click.Choice(["aot", "tflm", "both"]),
+        help="What runs the model. Default: aot on virtual boards, else tflm.",
+    )
+    @BUFFERS
+    @with_settings
+    @click.option(
+        "--lock",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("tinydeploy.lock"),
+        show_default=True,
+        metavar="FILE",
+        help="What boards reported before.",
+    )
+    @functools.wraps(function)
+    def command(
+        *args: Any,  # noqa: ANN401 - click's
+        boards: tuple[str, ...],
+        engine: str | None,
+        buffers: int,
+        settings: "EngineSettings",
+        lock: Path,
+        **options: Any,  # noqa: ANN401 - click's
+    ) -> Outcome:
+        from tinydeploy.budget.project_file import read_project_file
+        from tinydeploy.planning import Targets
+
+        project = read_project_file(Path.cwd())
+        targets = Targets(
+            boards=boards or project.boards,
+            engine=engine or project.engine,
+            buffers=buffers,
+            settings=settings,
+            lock=lock,
+        )
+        return function(*args, targets=targets, project=project, **options)
+
+    return command
+
+
+def with_demands(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb what a budget has to keep, as ``demands``: the options, and behind them the project's file."""
+
+    @click.option("--max-arena", metavar="SIZE", help="Fail where the arena is larger, such as 64K (K is 1024).")
+    @click.option("--max-ram", metavar="SIZE", help="Fail where all RAM together is more.")
+    @click.option("--max-flash", metavar="SIZE", help="Fail where constants and code are more.")
+    @click.option("--max-instructions", metavar="N", help="Fail where an inference takes more, such as 10M.")
+    @click.option(
+        "--against",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="An earlier budget's JSON: show what changed, and fail where a figure grew.",
+    )
+    @click.option("--max-growth", metavar="SHARE", help="By how much a figure may grow, such as 2%.  [default: 0%]")
+    @functools.wraps(function)
+    def command(
+        *args: Any,  # noqa: ANN401 - click's
+        project: "ProjectFile",
+        against: Path | None,
+        max_growth: str | None,
+        **options: Any,  # noqa: ANN401 - click's
+    ) -> Outcome:
+        from tinydeploy.budget.baseline import read_baseline
+        from tinydeploy.budget.figures import QUANTITIES
+        from tinydeploy.budget.limits import Limits, parse_limit
+        from tinydeploy.budget.project_file import parse_share
+        from tinydeploy.budget.report import Demands
+
+        texts = {quantity: options.pop(f"max_{quantity}") for quantity in QUANTITIES}
+        if max_growth is not None and against is None:
+            raise UsageError("--max-growth is of an earlier budget", hint="add --against FILE")
+        limits = Limits(most={quantity: parse_limit(quantity, text) for quantity, text in texts.items() if text})
+        demands = Demands(
+            limits=limits.before(project.limits),
+            against=None if against is None else read_baseline(against),
+            growth=(project.growth or 0.0) if max_growth is None else parse_share(max_growth),
+        )
+        return function(*args, demands=demands, **options)
 
     return command
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import grp
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -78,9 +77,11 @@ def _python() -> Check:
 
 
 def _python_package(name: str, distribution: str, package: str, missing: str) -> Check:
+    from importlib.metadata import PackageNotFoundError, version  # which loads the parser of e-mails
+
     try:
-        found = importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
+        found = version(distribution)
+    except PackageNotFoundError:
         return Check(name=name, missing=missing, hint=f"{sys.executable} -m pip install {package}")
     return Check(name=name, found=found)
 
@@ -104,7 +105,9 @@ def _library(name: str, file: str, package: str, missing: str) -> Check:
 
 def _oracle() -> Check:
     if importlib.util.find_spec("tflite_micro") is not None:
-        return Check(name="Reference", found=f"tflite-micro {importlib.metadata.version('tflite-micro')}")
+        from importlib.metadata import version
+
+        return Check(name="Reference", found=f"tflite-micro {version('tflite-micro')}")
     return Check(
         name="Reference",
         missing="outputs are compared with LiteRT, with a tolerance instead of bit for bit",

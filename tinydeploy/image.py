@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from elftools.elf.constants import SH_FLAGS
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Section, SymbolTableSection
+from typing import TYPE_CHECKING
 
 from tinydeploy.errors import BuildError
+
+if TYPE_CHECKING:  # pyelftools takes as long to load as half of a plan takes to make
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import Section
 
 # Placeholders for what is free, or for memory that another section takes under its second address: *dummy* and *noload*
 # of ESP-IDF, .heap and .stack_dummy of the Pico SDK and mbed, ._user_heap_stack of STM32Cube.
@@ -55,6 +56,8 @@ def read_image(path: Path) -> Image:
     Raises:
         BuildError: This is not a firmware.
     """
+    from elftools.elf.elffile import ELFFile
+
     try:
         with path.open("rb") as stream:
             elf = ELFFile(stream)
@@ -69,15 +72,17 @@ def read_image(path: Path) -> Image:
         raise BuildError(f"not a firmware: {path}", where={"reason": str(error)}, hint="build it again") from error
 
 
-def _takes_memory(section: Section) -> bool:
+def _takes_memory(section: "Section") -> bool:
+    from elftools.elf.constants import SH_FLAGS
+
     return bool(section["sh_flags"] & SH_FLAGS.SHF_ALLOC) and not _TAKES_NOTHING.search(section.name)
 
 
-def _is_empty(section: Section) -> bool:
+def _is_empty(section: "Section") -> bool:
     return bool(section["sh_type"] == "SHT_NOBITS")
 
 
-def _is_in_ram(elf: ELFFile, section: Section) -> bool:
+def _is_in_ram(elf: "ELFFile", section: "Section") -> bool:
     """Whether a section is in the memory of variables when the firmware runs.
 
     The flag for writing does not tell: linker scripts leave it on tables of pointers in flash (.isr_vector, .rodata)
@@ -88,7 +93,7 @@ def _is_in_ram(elf: ELFFile, section: Section) -> bool:
     return _is_empty(section) or bool(_LOADED_TO_RAM.match(section.name)) or _is_copied(elf, section["sh_addr"])
 
 
-def _is_copied(elf: ELFFile, address: int) -> bool:
+def _is_copied(elf: "ELFFile", address: int) -> bool:
     return any(
         segment["p_type"] == "PT_LOAD"
         and segment["p_vaddr"] != segment["p_paddr"]
@@ -97,19 +102,21 @@ def _is_copied(elf: ELFFile, address: int) -> bool:
     )
 
 
-def _model_bytes(elf: ELFFile) -> int | None:
+def _model_bytes(elf: "ELFFile") -> int | None:
     own = elf.get_section_by_name(".td_model")
     if own is not None:
         return int(own["sh_size"])
     return sum(_model_constants(elf)) or None
 
 
-def _model_constants(elf: ELFFile) -> Iterator[int]:
+def _model_constants(elf: "ELFFile") -> Iterator[int]:
     """The sizes of all objects that are constant in the model's own sources.
 
     A symbol table has local symbols behind the name of their source, and global ones, with no source, at its end
     (System V ABI, "Symbol Table").
     """
+    from elftools.elf.sections import SymbolTableSection
+
     table = elf.get_section_by_name(".symtab")
     source = ""
     for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
@@ -121,5 +128,5 @@ def _model_constants(elf: ELFFile) -> Iterator[int]:
             yield symbol["st_size"]
 
 
-def _is_stored(elf: ELFFile, index: int | str) -> bool:
+def _is_stored(elf: "ELFFile", index: int | str) -> bool:
     return isinstance(index, int) and _takes_memory(elf.get_section(index)) and not _is_empty(elf.get_section(index))

@@ -6,16 +6,18 @@ Every function here is a verb of the command line and does one stretch of that w
 what the one before it made, and nothing is decided after the Plan.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
+from tinydeploy.budget.account import account
+from tinydeploy.budget.earlier import read_earlier
+from tinydeploy.budget.report import BudgetReport, Demands, budget_report
 from tinydeploy.build import build_project
 from tinydeploy.convert.gates import Gates
 from tinydeploy.convert.quantize import QuantizationSettings
@@ -23,17 +25,16 @@ from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
-from tinydeploy.engines import ENGINES, default_engine
-from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
-from tinydeploy.errors import TinydeployError, UsageError
+from tinydeploy.engines import default_engine
+from tinydeploy.engines.interface import ArenaSizes, EngineSettings
+from tinydeploy.errors import UsageError
 from tinydeploy.files import cache_dir, write_file
+from tinydeploy.image import Image
 from tinydeploy.integer_model import IntegerModel, integer_model, read_integer_model, verification_samples
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
-from tinydeploy.lock.entry import measured_arenas
-from tinydeploy.lock.file import read_lock
-from tinydeploy.model.graph import Graph
-from tinydeploy.plan import Plan, Replan, make_plan, require_fit
+from tinydeploy.plan import Plan, require_fit
+from tinydeploy.planning import Targets, plan_all, planner, with_measured
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, render_project, write_project
 from tinydeploy.running import running, running_in_real_time, session_with
@@ -47,9 +48,22 @@ if TYPE_CHECKING:
     from tinydeploy.convert.conversion import Conversion
 
 
-def boards() -> tuple[Board, ...]:
-    """The boards that come with the project."""
-    return load_boards()
+def boards(
+    *, fits: Path | None = None, engine: str | None = None, min_ram_bytes: int = 0, min_flash_bytes: int = 0
+) -> tuple[Board, ...]:
+    """The boards that come with the project, and have so much memory.
+
+    With ``fits``, only those on which this model fits with the engine (``both``: with one of them; none: the board's
+    own), the smallest first.
+    """
+    known = [board for board in load_boards() if board.ram_bytes >= min_ram_bytes]
+    known = [board for board in known if board.flash_bytes >= min_flash_bytes]
+    if fits is None:
+        return tuple(known)
+    plans, _ = plan_all(read_integer_model(fits), Targets(engine=engine))
+    fitting = {plan.board.id for plan in plans if plan.fits}
+    by_size = sorted(known, key=lambda board: (board.ram_bytes, board.flash_bytes))
+    return tuple(board for board in by_size if board.id in fitting)
 
 
 def doctor() -> tuple[Check, ...]:
@@ -69,18 +83,36 @@ def inspect(
 
     Without ``boards``, it is all that the model can run on, with that engine or the default one of each board.
     """
-    plan_for = _planner(read_integer_model(model), buffers=buffers, settings=settings)
-    plans, failures = [], []
-    for board in map(find_board, boards) if boards else load_boards():
-        try:
-            plans.append(plan_for(board, engine or default_engine(board)))
-        except TinydeployError as error:
-            if boards:
-                raise
-            failures.append(error)
-    if not plans:
-        raise failures[0]
-    return tuple(plans)
+    targets = Targets(boards=tuple(boards), engine=engine, buffers=buffers, settings=settings)
+    return plan_all(read_integer_model(model), targets)[0]
+
+
+def budget(
+    model: Path,
+    targets: Targets = Targets(),  # noqa: B008 - it is frozen
+    *,
+    benches: Sequence[Path] = (),
+    demands: Demands = Demands(),  # noqa: B008 - it is frozen
+    build: bool = False,
+    samples: AnySamples | None = None,
+    progress: Progress = SILENT,
+) -> BudgetReport:
+    """What the model takes of the boards, each figure with where it is from. A limit that is not kept is no error.
+
+    ``benches`` are files that `bench` wrote. With ``build``, RAM and flash are read from the firmware's ELF.
+    """
+    if build and not targets.boards:
+        raise UsageError("nothing says what to build for", hint="--board ID, once for each board")
+    watch = Stopwatch(progress)
+    source = integer_model(model, samples, watch)
+    earlier = read_earlier(targets.lock, benches)
+    with watch.stage("plan"):
+        plans, refusals = plan_all(source.graph, targets)
+    budgets = []
+    for plan in plans:
+        image = _image(_project(plan, watch), watch)[1] if build and plan.fits else None
+        budgets.append(account(plan, earlier, image))
+    return budget_report(source, budgets, refusals, demands, must_fit=bool(targets.boards))
 
 
 def convert(
@@ -216,35 +248,20 @@ def bench(
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
 
 
-def _planner(graph: Graph, *, buffers: int, settings: EngineSettings) -> Replan:
-    """Plans a graph for any board and engine; what depends on neither is done once."""
-
-    @cache
-    def planner(engine: str) -> Callable[[Board], EnginePlan]:
-        if engine not in ENGINES:
-            raise UsageError(f"unknown engine {engine!r}", hint=f"one of: {', '.join(ENGINES)}")
-        return ENGINES[engine].planner(graph, settings)
-
-    return lambda board, engine: make_plan(planner(engine)(board), board, buffers=buffers)
-
-
-def _known(graph: Graph, target: Target) -> EngineSettings:
-    """The settings, with what the lock file tells of the model's arena."""
-    if target.lock is None:
-        return target.settings
-    told = measured_arenas(read_lock(target.lock), graph.sha256)
-    return replace(target.settings, measured={**told, **target.settings.measured})
-
-
 def _generate(source: IntegerModel, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
     graph, board = source.graph, find_board(target.board)
     with watch.stage("plan"):
-        plan_for = _planner(graph, buffers=target.buffers, settings=_known(graph, target))
+        settings = with_measured(target.settings, graph, target.lock)
+        plan_for = planner(graph, buffers=target.buffers, settings=settings)
         plan = plan_for(board, target.engine or default_engine(board))
         require_fit(plan, plan_for)
     watch.planned(plan)
+    return plan, _project(plan, watch)
+
+
+def _project(plan: Plan, watch: Stopwatch) -> FirmwareProject:
     with watch.stage("generate"):
-        project = render_project(
+        return render_project(
             code=plan.engine.generate(),
             board=plan.board,
             buffers=plan.buffers,
@@ -252,14 +269,11 @@ def _generate(source: IntegerModel, target: Target, watch: Stopwatch) -> tuple[P
             model_sha256=plan.graph.sha256,
             engine=plan.engine.engine,
         )
-    return plan, project
 
 
 def _build(source: IntegerModel, target: Target, watch: Stopwatch) -> Build:
     plan, project = _generate(source, target, watch)
-    folder = cache_dir("projects") / project.folder_name
-    with watch.stage("build"):
-        image = build_project(project, folder, on_line=watch.line)
+    folder, image = _image(project, watch)
     return Build(
         model=source.path,
         conversion=source.conversion,
@@ -269,6 +283,13 @@ def _build(source: IntegerModel, target: Target, watch: Stopwatch) -> Build:
         image=image,
         seconds=watch.seconds,
     )
+
+
+def _image(project: FirmwareProject, watch: Stopwatch) -> tuple[Path, Image]:
+    """Builds in the user's cache; the folder and what came out."""
+    folder = cache_dir("projects") / project.folder_name
+    with watch.stage("build"):
+        return folder, build_project(project, folder, on_line=watch.line)
 
 
 def _settled(source: IntegerModel, target: Target, watch: Stopwatch, *, port: str | None) -> Build:

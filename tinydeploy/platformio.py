@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,11 +127,13 @@ def is_reachable(package: str) -> bool:
 
     ``package`` is what it says that it installs: a URL, a folder, or the name of something in its registry.
     """
+    from urllib.request import getproxies
+
     if _LOCAL.match(package):
         return True
     url = urllib.parse.urlsplit(package[package.find("http") :] if "http" in package else "")
     hosts = [url.hostname] if url.hostname else _registry_hosts()
-    proxy = urllib.request.getproxies().get("https")
+    proxy = getproxies().get("https")
     if proxy:
         through = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
         return _any_answers([(str(through.hostname), through.port or 80)])

@@ -1,14 +1,18 @@
 """Rendering of the files in templates/."""
 
 from functools import cache
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from tinydeploy.files import data_dir
 
+if TYPE_CHECKING:  # a plan needs no templates
+    import jinja2
+
 
 @cache
-def _environment(*, autoescape: bool) -> jinja2.Environment:
+def _environment(*, autoescape: bool) -> "jinja2.Environment":
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_dir("templates")),
         undefined=jinja2.StrictUndefined,

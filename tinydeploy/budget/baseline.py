@@ -10,7 +10,7 @@ from tinydeploy.budget.figures import QUANTITIES, BoardBudget, Quantity
 from tinydeploy.errors import UsageError
 
 _KEYS: Mapping[Quantity, str] = {
-    "arena": "arena_bytes",
+    "arena": "arena_reserved_bytes",
     "ram": "ram_bytes",
     "flash": "flash_bytes",
     "instructions": "instructions",

@@ -32,9 +32,12 @@ class Limits:
 
     def before(self, others: "Limits") -> "Limits":
         """These, and of the others what these say nothing about."""
+        boards = (*others.boards, *self.boards)
         return Limits(
             most={**others.most, **self.most},
-            boards={board: {**limits, **self.most} for board, limits in others.boards.items()} | dict(self.boards),
+            boards={
+                board: {**others.boards.get(board, {}), **self.most, **self.boards.get(board, {})} for board in boards
+            },
         )
 
 
@@ -55,29 +58,30 @@ def excesses(budgets: Sequence[BoardBudget], limits: Limits) -> tuple[Excess, ..
     return tuple(found for budget in budgets for found in _of_board(budget, limits.of(budget.plan.board.id)))
 
 
+def amount(quantity: Quantity, value: int) -> str:
+    """A figure with its unit."""
+    return f"{value:,}{'' if quantity == 'instructions' else ' B'}"
+
+
 def _of_board(budget: BoardBudget, limits: Mapping[Quantity, int]) -> Iterator[Excess]:
     for quantity in QUANTITIES:
         limit, figure = limits.get(quantity), budget.figure(quantity)
         if limit is None or (figure is not None and figure.value <= limit):
             continue
         board, engine = budget.plan.board.id, budget.plan.engine.engine
-        name, unit = QUANTITY_NAMES[quantity], "" if quantity == "instructions" else " B"
+        name, allowed = QUANTITY_NAMES[quantity], f"at most {amount(quantity, limit)} allowed"
         if figure is None:
-            text = (
-                f"{board}, {engine}: at most {limit:,}{unit} of {name} are allowed, and how many it takes is not known"
-            )
+            text = f"{name} not known, {allowed}"
         else:
-            text = (
-                f"{board}, {engine}: {figure.value:,}{unit} of {name} ({figure.source}), at most {limit:,}{unit} are "
-                f"allowed: {figure.value - limit:,}{unit} too many"
-            )
+            over = f"{amount(quantity, figure.value - limit)} too many"
+            text = f"{name} {amount(quantity, figure.value)} ({figure.source}), {allowed}: {over}"
         yield Excess(
             board=board,
             engine=engine,
             quantity=quantity,
             value=None if figure is None else figure.value,
             limit=limit,
-            text=text,
+            text=f"{board}, {engine} engine: {text}",
         )
 
 

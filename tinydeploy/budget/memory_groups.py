@@ -1,12 +1,13 @@
 """Boards on which a model lies in memory in the same way: what is said of one holds for all of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinydeploy.budget.figures import BoardBudget
 from tinydeploy.budget.what_if import WhatIf, next_peak, what_if
-from tinydeploy.memory.memory_map import MemoryMap
+from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.plan import Plan, Replan
+from tinydeploy.planning import planner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ def memory_groups(
     budgets: Sequence[BoardBudget], advise: Callable[[Plan], Advice] | None = None
 ) -> tuple[MemoryGroup, ...]:
     """The budgets by how memory is laid out, in the order of their first boards."""
-    groups: dict[tuple[str, str, MemoryMap], list[BoardBudget]] = {}
+    groups: dict[object, list[BoardBudget]] = {}
     for budget in budgets:
         engine = budget.plan.engine
         groups.setdefault((engine.engine, engine.kernels, engine.memory), []).append(budget)
@@ -43,9 +44,19 @@ def memory_groups(
     )
 
 
-def advice(plan: Plan, *, replan: Replan, replan_for_ram: Replan | None = None) -> Advice:
-    """What `what_if` and `next_peak` have to say; it takes up to some seconds, for a plan of the aot engine."""
+def advise(plan: Plan) -> Advice:
+    """What `what_if` and `next_peak` have to say of a plan; for one of the aot engine it takes a second or two.
+
+    The other engine is planned with the board's own library, and without what boards have reported.
+    """
+    engine = plan.engine
+    settings = EngineSettings(kernels=engine.kernels if engine.engine == "aot" else None, optimize=engine.optimize)
+    for_ram = replace(settings, optimize="ram") if engine.engine == "aot" and engine.optimize != "ram" else None
     return Advice(
-        ideas=what_if(plan, replan=replan, replan_for_ram=replan_for_ram),
+        ideas=what_if(plan, replan=_replan(plan, settings), replan_for_ram=for_ram and _replan(plan, for_ram)),
         next_peak=next_peak(plan),
     )
+
+
+def _replan(plan: Plan, settings: EngineSettings) -> Replan:
+    return planner(plan.graph, buffers=plan.buffers, settings=settings, shared=True)

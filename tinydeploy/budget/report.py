@@ -1,21 +1,24 @@
 """All that a budget has to say: the boards, the limits that are not kept, and what changed since an earlier one."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinydeploy.budget.baseline import Change
+from tinydeploy.budget.baseline import Baseline, Change, changes
 from tinydeploy.budget.figures import BoardBudget
-from tinydeploy.budget.limits import Excess
+from tinydeploy.budget.limits import Excess, Limits, excesses
+from tinydeploy.integer_model import IntegerModel
 from tinydeploy.model.graph import Graph
+from tinydeploy.planning import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A board and an engine that can not run the model at all, and why."""
+class Demands:
+    """What a budget has to keep: limits, and ``against`` an earlier budget not to grow by more than a share."""
 
-    board: str
-    engine: str
-    reason: str
+    limits: Limits = field(default_factory=Limits)
+    against: Baseline | None = None
+    growth: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,11 +38,42 @@ class BudgetReport:
     must_fit: bool = False
 
     @property
+    def growths(self) -> tuple[Change, ...]:
+        """The figures that grew by more than they may."""
+        return tuple(change for change in self.changes or () if change.is_excess)
+
+    @property
     def fits(self) -> bool:
-        """Whether it fits wherever it has to."""
-        return not self.must_fit or all(budget.fits for budget in self.boards)
+        """Whether it fits wherever it has to: on a board that was asked for, with one of the engines."""
+        fitting = {budget.plan.board.id for budget in self.boards if budget.fits}
+        return not self.must_fit or all(budget.plan.board.id in fitting for budget in self.boards)
+
+    @property
+    def within_limits(self) -> bool:
+        """Whether all limits are kept, that on growth included."""
+        return not self.excesses and not self.growths
 
     @property
     def ok(self) -> bool:
         """Whether it fits wherever it has to, within all limits."""
-        return self.fits and not self.excesses
+        return self.fits and self.within_limits
+
+
+def budget_report(
+    model: IntegerModel,
+    boards: Sequence[BoardBudget],
+    refusals: Sequence[Refusal],
+    demands: Demands,
+    *,
+    must_fit: bool,
+) -> BudgetReport:
+    """Holds what is known of the boards against what is asked for."""
+    return BudgetReport(
+        model=model.path,
+        graph=model.graph,
+        boards=tuple(boards),
+        refusals=tuple(refusals),
+        excesses=excesses(boards, demands.limits),
+        changes=None if demands.against is None else changes(boards, demands.against, growth=demands.growth),
+        must_fit=must_fit,
+    )

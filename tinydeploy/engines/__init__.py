@@ -10,6 +10,9 @@ from tinydeploy.engines.tflm.engine import TflmEngine
 ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (AotEngine(), TflmEngine())}
 """All engines by name, the default first."""
 
+BOTH = "both"
+"""Asks for every engine."""
+
 
 def default_engine(board: Board) -> str:
     """Virtual boards need no download with `aot`; every real board runs TensorFlow Lite Micro."""

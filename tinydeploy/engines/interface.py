@@ -1,7 +1,7 @@
 """What an engine is: the seam between a model's graph and the firmware that runs it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
@@ -103,8 +103,9 @@ class EnginePlan:
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
     is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
-    inference really executes. ``memory`` is what lies where in the arena, and ``arena_if`` how many bytes would be
-    reserved if some of that were otherwise, all placed again. ``generate`` makes the code; both are pure.
+    inference really executes. ``optimize`` is the objective asked for. ``memory`` is what lies where in the arena,
+    and ``arena_if`` how many bytes would be reserved if some of that were otherwise, all placed again. ``generate`` makes
+    the code; both are pure.
     """
 
     engine: str
@@ -131,6 +132,7 @@ class EnginePlan:
     ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None
     arena_measured: ArenaSizes | None = None
+    optimize: Objective | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,12 @@ class EngineSettings:
     arena_bytes: int | None = None
     probe_arena: bool = False
     measured: Mapping[tuple[str, str | None, Kernels], ArenaSizes] = field(default_factory=dict)
+
+    def of_engine(self, engine: str) -> "EngineSettings":
+        """Those of the settings that one engine takes, where others are for another."""
+        if engine == "aot":
+            return replace(self, tflm_library=None, arena_bytes=None, probe_arena=False)
+        return replace(self, optimize=None)
 
 
 class Engine(Protocol):

@@ -2,22 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tinydeploy.deployment import Deployment
 from tinydeploy.engines.interface import ArenaSizes, Kernels
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.text import printable
 
-Key = tuple[str, str, str, str, str, int]
-"""What tells one entry from another: the model's hash, board, engine, kernels, library, buffers."""
+if TYPE_CHECKING:  # which loads all stages, and a plan reads the lock file too
+    from tinydeploy.deployment import Deployment
+
+Key = tuple[str, str, str, str, str, str, int]
+"""What tells one entry from another: the model's hash, board, engine, kernels, objective, library, buffers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockEntry:
     """What a board reported of a model that was verified on it; its fields are the keys in the file, in their order.
 
-    ``model`` is the file's name when the entry was made. ``library`` is None where the engine needs none. Memory is in
+    ``model`` is the file's name when the entry was made. ``optimize`` is what the engine was asked to give up the rest
+    for, ``library`` is None where the engine needs none. Memory is in
     bytes: ``arena_bytes`` is used, ``arena_reserved_bytes`` the size of the array, ``arena_smallest_bytes`` the
     smallest with which the model starts, found by trying. ``stack_bytes`` is the high-water mark. ``latency`` is of one
     inference, in ``latency_unit``. None stands for what no run has told yet.
@@ -28,6 +31,7 @@ class LockEntry:
     board: str
     engine: str
     kernels: Kernels
+    optimize: str | None = None
     library: str | None = None
     library_identity: str | None = None
     buffers: int
@@ -49,6 +53,7 @@ class LockEntry:
             self.board,
             self.engine,
             self.kernels,
+            self.optimize or "",
             self.library_identity or "",
             self.buffers,
         )
@@ -76,7 +81,7 @@ class Lock:
         return Lock(entries=tuple(sorted((*others, entry.completed_by(before or entry)), key=_order)))
 
 
-def entry_of(deployment: Deployment) -> LockEntry:
+def entry_of(deployment: "Deployment") -> LockEntry:
     """What a deployment has to say about its board and model. It names no place on this machine."""
     plan, image = deployment.plan, deployment.image
     return LockEntry(
@@ -85,6 +90,7 @@ def entry_of(deployment: Deployment) -> LockEntry:
         board=plan.board.id,
         engine=plan.engine.engine,
         kernels=plan.engine.kernels,
+        optimize=plan.engine.optimize,
         library=plan.engine.library,
         library_identity=plan.engine.library_identity,
         buffers=plan.buffers,
@@ -111,13 +117,14 @@ def measured_arenas(lock: Lock, model_sha256: str) -> Mapping[tuple[str, str | N
     }
 
 
-def _order(entry: LockEntry) -> tuple[str, str, str, str, str, str, int, str]:
+def _order(entry: LockEntry) -> tuple[str, str, str, str, str, str, str, int, str]:
     """By what people look for; unique, since it holds the key."""
     return (
         entry.model,
         entry.board,
         entry.engine,
         entry.kernels,
+        entry.optimize or "",
         entry.library or "",
         entry.library_identity or "",
         entry.buffers,

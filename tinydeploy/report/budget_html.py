@@ -9,8 +9,10 @@ from tinydeploy import __version__
 from tinydeploy.budget.figures import BoardBudget, Figure
 from tinydeploy.budget.memory_groups import MemoryGroup, memory_groups
 from tinydeploy.budget.report import BudgetReport
+from tinydeploy.errors import visible
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.text import printable
+from tinydeploy.report.budget import broken_lines
 from tinydeploy.report.budget_layers import LayerRow, layer_rows
 from tinydeploy.report.budget_words import (
     change_cells,
@@ -86,10 +88,10 @@ def budget_html(report: BudgetReport, groups: Sequence[MemoryGroup] | None = Non
         version=__version__,
         model=printable(report.model.name),
         facts=_facts(report),
-        ok=report.ok and all(budget.fits for budget in report.boards),
+        ok=report.ok,
         verdict=verdict(report),
-        excesses=[printable(excess.text, limit=300) for excess in report.excesses],
-        refusals=[(r.board, r.engine, printable(r.reason, limit=300)) for r in report.refusals],
+        broken=[visible(line) for line in broken_lines(report)],
+        refusals=[(visible(r.board), r.engine, visible(r.reason)) for r in report.refusals],
         changes=[(change.is_excess, change_cells(change)) for change in real_changes(report.changes)],
         is_compared=report.changes is not None,
         cards=[_card(budget) for budget in report.boards],

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from tinydeploy.budget.figures import BoardBudget
 from tinydeploy.budget.memory_groups import MemoryGroup, memory_groups
 from tinydeploy.budget.report import BudgetReport
+from tinydeploy.errors import visible
 from tinydeploy.model.text import printable
+from tinydeploy.report.budget import broken_lines
 from tinydeploy.report.budget_layers import LayerRow, layer_rows
 from tinydeploy.report.budget_words import (
     change_cells,
@@ -32,12 +34,11 @@ _BAR = 10
 def budget_markdown(report: BudgetReport, groups: Sequence[MemoryGroup] | None = None) -> str:
     """The comment. ``groups`` bring the advice along; without, there is none. Equal reports give equal text."""
     groups = memory_groups(report.boards) if groups is None else groups
-    ok = report.ok and all(budget.fits for budget in report.boards)
     parts = [
-        f"### {'✅' if ok else '❌'} {_safe(report.model.name)}: {verdict(report)}",
-        "\n".join(f"- **{_safe(excess.text, limit=300)}**" for excess in report.excesses),
+        f"### {'✅' if report.ok else '❌'} {_safe(printable(report.model.name))}: {verdict(report)}",
+        "\n".join(f"- **{_safe(line)}**" for line in broken_lines(report)),
         _boards(report.boards),
-        "\n".join(f"- {r.board}, {r.engine}: cannot run: {_safe(r.reason, limit=300)}" for r in report.refusals),
+        "\n".join(f"- {r.board}, {r.engine}: cannot run: {_safe(r.reason)}" for r in report.refusals),
         _changes(report),
         *(_memory(group) for group in groups),
         "<sub>≈ stands before what is only estimated.</sub>" if _has_estimates(report) else "",
@@ -115,10 +116,9 @@ def _ideas(group: MemoryGroup) -> Iterator[str]:
     if group.advice is None:
         return
     for idea in group.advice.ideas:
-        change, cost = _safe(idea.change, limit=300), _safe(idea.cost, limit=300)
-        yield f"- **−{idea.saved_bytes:,} B** if {change} ({cost})"
+        yield f"- **{-idea.saved_bytes:,} B** if {_safe(idea.change)} ({_safe(idea.cost)})"
     if group.advice.next_peak:
-        yield f"- At the peak alone: {_safe(group.advice.next_peak, limit=300)}"
+        yield f"- At the peak alone: {_safe(group.advice.next_peak)}"
     yield ""
 
 
@@ -160,9 +160,9 @@ def _has_estimates(report: BudgetReport) -> bool:
     )
 
 
-def _safe(text: str, *, limit: int = 60) -> str:
-    """Text that is only text: no tags, links, mentions or cells of a table. What else formats is not printable."""
-    shown = html.escape(printable(text, limit=limit), quote=False)
-    for mark in "|[]@~":
+def _safe(text: str) -> str:
+    """Text that is only text: it formats nothing, links nowhere, mentions nobody and ends no cell of a table."""
+    shown = html.escape(visible(text), quote=False)
+    for mark in "\\`*|[]@~":
         shown = shown.replace(mark, f"&#{ord(mark)};")
     return shown.replace("://", "&#58;//").replace("www.", "www&#46;")

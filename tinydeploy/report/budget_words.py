@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from tinydeploy.budget.baseline import Change
-from tinydeploy.budget.figures import BoardBudget, Figure, Milliseconds
+from tinydeploy.budget.figures import Figure, Milliseconds
 from tinydeploy.budget.limits import QUANTITY_NAMES
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
+from tinydeploy.report.budget import time_text
 
 
 def verdict(report: BudgetReport) -> str:
     """The result in a few words: limits that are not kept come first."""
-    if report.excesses:
-        count = len(report.excesses)
+    if not report.within_limits:
+        count = len(report.excesses) + len(report.growths)
         return f"{count} limit{'s are' if count > 1 else ' is'} not kept"
     fitting = sum(budget.fits for budget in report.boards)
     every = len(report.boards) + len(report.refusals)
@@ -38,14 +39,7 @@ def milliseconds_text(milliseconds: Milliseconds | None) -> str:
     """``12`` or ``9.5 to 12`` ms; nothing where nobody knows."""
     if milliseconds is None:
         return ""
-    low, high = f"{milliseconds.low:.3g}", f"{milliseconds.high:.3g}"
-    about = "≈" if milliseconds.source == "estimated" else ""
-    return f"{about}{low} ms" if low == high else f"{about}{low} to {high} ms"
-
-
-def budget_name(budget: BoardBudget) -> str:
-    """Board and engine."""
-    return f"{budget.plan.board.id}, {budget.plan.engine.engine}"
+    return f"{'≈' if milliseconds.source == 'estimated' else ''}{time_text(milliseconds)} ms"
 
 
 def plan_name(plan: Plan) -> str:

@@ -40,7 +40,7 @@ def build_json(built: Build) -> dict[str, Json]:
     """The same as values."""
     return {
         "ok": True,
-        "model": model_json(built.model, built.plan),
+        "model": model_json(built.model, built.plan.graph),
         "conversion": _conversion(built.conversion),
         "board": built.plan.board.id,
         **engine_json(built.plan),
@@ -76,7 +76,7 @@ def deployment_json(deployment: Deployment, lock: LockCheck | None = None) -> di
     plan, kept, latency = deployment.plan, deployment.kept, deployment.latency
     return {
         "ok": deployment.ok and (lock is None or lock.ok),
-        "model": model_json(deployment.model, plan),
+        "model": model_json(deployment.model, plan.graph),
         "conversion": _conversion(deployment.conversion),
         "board": plan.board.id,
         **engine_json(plan),

@@ -14,7 +14,7 @@ from tinydeploy.model.text import printable, shape_text
 from tinydeploy.plan import Plan
 from tinydeploy.report.budget_words import peak_text, plan_name
 from tinydeploy.report.memory_scene import GAP, MARGIN, SMALL, USUAL, WIDE, Scene, make_scene
-from tinydeploy.report.picture import Box, Line, Picture, Words, standalone_svg, text_width
+from tinydeploy.report.picture import Box, Line, Picture, Words, stacked, standalone_svg, text_width
 
 _TITLE, _LEGEND_ROW = 54.0, 18.0
 
@@ -28,9 +28,9 @@ _LEGEND: Mapping[str, str] = {
 _STYLES = {"tensor": "tensor", "scratch": "scratch", "persistent": "persistent", "input": "link", "output": "link"}
 
 
-def memory_map_svg(plan: Plan) -> str:
-    """The picture as a file of its own, with a title. Equal plans give equal text."""
-    return standalone_svg(draw_memory_map(plan, with_title=True))
+def memory_maps_svg(plans: Sequence[Plan]) -> str:
+    """The pictures of one or more plans, each with a title, as one file. Equal plans give equal text."""
+    return standalone_svg(stacked([draw_memory_map(plan, with_title=True) for plan in plans]))
 
 
 def draw_memory_map(plan: Plan, *, width: float = WIDE, with_title: bool = False) -> Picture:

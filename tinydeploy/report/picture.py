@@ -1,6 +1,7 @@
 """A picture of rectangles, lines and words, as SVG. What it looks like is said by classes: see templates/report/."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tinydeploy.templates import render_markup
 
@@ -61,6 +62,37 @@ class Picture:
     lines: tuple[Line, ...]
     boxes: tuple[Box, ...]
     words: tuple[Words, ...]
+
+
+def stacked(pictures: Sequence[Picture], *, gap: float = 24.0) -> Picture:
+    """One below the other, so many pixels apart; as wide as the widest."""
+    moved, height = [], 0.0
+    for picture in pictures:
+        moved.append(_moved(picture, height))
+        height += picture.height + gap
+    return Picture(
+        width=max(picture.width for picture in pictures),
+        height=height - gap,
+        description="; ".join(picture.description for picture in pictures),
+        ground=tuple(box for picture in moved for box in picture.ground),
+        lines=tuple(line for picture in moved for line in picture.lines),
+        boxes=tuple(box for picture in moved for box in picture.boxes),
+        words=tuple(words for picture in moved for words in picture.words),
+    )
+
+
+def _moved(picture: Picture, down: float) -> Picture:
+    def box_moved(box: Box) -> Box:
+        words = box.words and replace(box.words, y=box.words.y + down)
+        return replace(box, y=box.y + down, words=words)
+
+    return replace(
+        picture,
+        ground=tuple(map(box_moved, picture.ground)),
+        lines=tuple(replace(line, y1=line.y1 + down, y2=line.y2 + down) for line in picture.lines),
+        boxes=tuple(map(box_moved, picture.boxes)),
+        words=tuple(replace(words, y=words.y + down) for words in picture.words),
+    )
 
 
 def text_width(text: str, size: float) -> float:

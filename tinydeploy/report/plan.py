@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tinydeploy.engines.interface import Way
 from tinydeploy.errors import visible
-from tinydeploy.model.graph import Op
+from tinydeploy.model.graph import Graph, Op
 from tinydeploy.model.macs import graph_macs, op_macs
 from tinydeploy.model.text import printable, shape_text, tensor_label
 from tinydeploy.plan import Budget, Plan
@@ -55,7 +55,7 @@ def inspection_text(plans: Sequence[Plan], *, with_ways: bool = False) -> Render
         *_summary(first),
         "",
         _boards_table(plans),
-        *_boards_notes(plans),
+        *board_notes(plans),
     )
 
 
@@ -63,12 +63,12 @@ def inspection_json(model: Path, plans: Sequence[Plan]) -> dict[str, Json]:
     """The same as values."""
     return {
         "ok": True,
-        "model": {**model_json(model, plans[0]), "layers": _layers_json(plans[0])},
-        "boards": [_plan_json(plan) for plan in plans],
+        "model": {**model_json(model, plans[0].graph), "layers": _layers_json(plans[0])},
+        "boards": [plan_json(plan) for plan in plans],
     }
 
 
-def _plan_json(plan: Plan) -> dict[str, Json]:
+def plan_json(plan: Plan) -> dict[str, Json]:
     """The entry for one board under ``boards``."""
     peak = plan.engine.peak
     return {
@@ -96,6 +96,7 @@ def engine_json(plan: Plan) -> dict[str, Json]:
     return {
         "engine": engine.engine,
         "kernels": engine.kernels,
+        "optimize": engine.optimize,
         "library": engine.library,
         "library_identity": engine.library_identity,
     }
@@ -108,9 +109,8 @@ def arena_source(plan: Plan) -> Literal["exact", "measured", "estimated"]:
     return "measured" if plan.engine.arena_measured else "exact"
 
 
-def model_json(model: Path, plan: Plan) -> dict[str, Json]:
+def model_json(model: Path, graph: Graph) -> dict[str, Json]:
     """The value of ``model``."""
-    graph = plan.graph
     counts: dict[str, Json] = {}
     for op in graph.ops:
         kind = printable(op.kind)
@@ -242,7 +242,7 @@ def _boards_table(plans: Sequence[Plan]) -> Table:
     return table
 
 
-def _boards_notes(plans: Sequence[Plan]) -> list[str]:
+def board_notes(plans: Sequence[Plan]) -> list[str]:
     """What the table has no room for: libraries, and where the sizes of arenas are from."""
     notes: dict[str, list[str]] = {}
     for plan in plans:

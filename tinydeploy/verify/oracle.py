@@ -1,7 +1,6 @@
 """What the outputs have to be: TensorFlow Lite Micro's own interpreter on this computer, or its stand-in."""
 
 import enum
-import importlib.metadata
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -38,8 +37,10 @@ class Interpreter(enum.Enum):
         return self.value[2]
 
     def __str__(self) -> str:
+        from importlib.metadata import version  # which loads the parser of e-mails
+
         name, package, _ = self.value
-        return f"{name} ({package} {importlib.metadata.version(package)})"
+        return f"{name} ({package} {version(package)})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -51,6 +51,7 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
     return EnginePlan(
         engine=AotEngine.name,
         kernels="reference" if kernels == "reference" else "optimized",
+        optimize=objective,
         library=None,
         graph=graph,
         input_bytes=layout.input_bytes,

@@ -1,0 +1,208 @@
+"""A budget as text for people and as values for JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tinydeploy.budget.baseline import Change
+from tinydeploy.budget.figures import BoardBudget, Figure, Milliseconds, Source
+from tinydeploy.budget.limits import QUANTITY_NAMES, amount
+from tinydeploy.budget.report import BudgetReport
+from tinydeploy.errors import visible
+from tinydeploy.model.macs import graph_macs
+from tinydeploy.model.text import printable
+from tinydeploy.report.plan import board_notes, model_json, plan_json
+from tinydeploy.report.values import Json
+
+MARKS: Mapping[Source, str] = {"exact": "", "measured": "*", "estimated": "~"}
+"""What stands before a figure: nothing before exact ones."""
+
+
+def budget_text(report: BudgetReport) -> RenderableType:
+    """What is broken first; then a row for each board and engine, where the figures are from, and what changed."""
+    parts: list[RenderableType] = [*_broken(report), _heading(report), "", _table(report.boards)]
+    parts += ["", *_notes(report)]
+    if report.changes is not None:
+        parts += ["", *_changes(report.changes)]
+    return Group(*parts)
+
+
+def budget_json(report: BudgetReport) -> dict[str, Json]:
+    """The same as values."""
+    return {
+        "ok": report.ok,
+        "model": model_json(report.model, report.graph),
+        "boards": [_board_json(budget) for budget in report.boards],
+        "refused": [
+            {"board": refusal.board, "engine": refusal.engine, "reason": refusal.reason} for refusal in report.refusals
+        ],
+        "exceeded": [
+            {
+                "board": excess.board,
+                "engine": excess.engine,
+                "quantity": excess.quantity,
+                "value": excess.value,
+                "limit": excess.limit,
+            }
+            for excess in report.excesses
+        ],
+        "changes": None if report.changes is None else [_change_json(change) for change in report.changes],
+    }
+
+
+def broken_lines(report: BudgetReport) -> Iterator[str]:
+    """A sentence for everything because of which the report is not ok, in plain text."""
+    yield from (excess.text for excess in report.excesses)
+    for change in report.growths:
+        yield f"{_whose(change)}: {growth_text(change)}, more than is allowed"
+    if not report.fits:
+        for budget in report.boards:
+            if not budget.fits:
+                yield f"{budget.plan.board.id}, {budget.plan.engine.engine} engine: {short_text(budget)}"
+
+
+def short_text(budget: BoardBudget) -> str:
+    """By how much it does not fit."""
+    missing = (("RAM", budget.ram_free_bytes), ("flash", budget.flash_free_bytes))
+    return "does not fit: " + ", ".join(f"{-free:,} B of {name} short" for name, free in missing if free < 0)
+
+
+def growth_text(change: Change) -> str:
+    """What became of a figure, in figures."""
+    name = QUANTITY_NAMES[change.quantity]
+    if change.before is None or change.now is None:
+        known = change.now if change.before is None else change.before
+        assert known is not None
+        return f"{name} {amount(change.quantity, known)}, {change.kind}"
+    share = f", {change.now / change.before - 1:+.1%}" if change.before else ""
+    return (
+        f"{name} {amount(change.quantity, change.now)}, was {amount(change.quantity, change.before)} "
+        f"({change.now - change.before:+,}{share})"
+    )
+
+
+def time_text(time: Milliseconds) -> str:
+    """Milliseconds with as many digits as they are good for."""
+    if time.low == time.high:
+        return f"{time.low:,.3g}"
+    return f"{time.low:,.2g} to {time.high:,.2g}"
+
+
+def _broken(report: BudgetReport) -> list[RenderableType]:
+    lines: list[RenderableType] = [Text(line, "bold red") for line in broken_lines(report)]
+    return [*lines, ""] if lines else []
+
+
+def _heading(report: BudgetReport) -> Text:
+    graph = report.graph
+    constants = sum(tensor.nbytes for tensor in graph.tensors if tensor.is_constant)
+    layers = f"{len(graph.ops)} layer{'' if len(graph.ops) == 1 else 's'}"
+    return Text.assemble(
+        (printable(graph.name), "bold"),
+        f": {graph_macs(graph):,} multiply-accumulates, {layers}, {constants:,} B of constants",
+    )
+
+
+def _table(budgets: Sequence[BoardBudget]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("board")
+    table.add_column("engine")
+    timed = any(budget.milliseconds for budget in budgets)
+    headings = ["arena B", "RAM B", "free", "flash B", "free", "instructions", *(["ms"] if timed else [])]
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for budget in budgets:
+        plan, time = budget.plan, budget.milliseconds
+        table.add_row(
+            plan.board.id,
+            f"{plan.engine.engine}, {plan.engine.kernels}",
+            _marked(budget.arena),
+            _marked(budget.ram),
+            f"{budget.ram_free_bytes:,}",
+            _marked(budget.flash),
+            f"{budget.flash_free_bytes:,}",
+            _marked(budget.instructions),
+            *([f"{MARKS[time.source]}{time_text(time)}" if time else ""] if timed else []),
+            Text("fits", "green") if budget.fits else Text("does not fit", "red"),
+        )
+    return table
+
+
+def _marked(figure: Figure | None) -> str:
+    return "" if figure is None else f"{MARKS[figure.source]}{figure.value:,}"
+
+
+def _notes(report: BudgetReport) -> Iterator[str]:
+    """What the marks mean, where figures are from, and who refused."""
+    figures = [figure for budget in report.boards for figure in _figures(budget)]
+    origins = sorted({figure.origin for figure in figures if figure.source == "measured"})
+    estimates = sorted({figure.origin for figure in figures if figure.source == "estimated" and figure.origin})
+    if origins:
+        yield f"* measured before: {', '.join(origins)}"
+    if any(figure.source == "estimated" for figure in figures):
+        yield "~ estimated" + (f": {'; '.join(map(visible, estimates))}" if estimates else "")
+    yield from board_notes([budget.plan for budget in report.boards])
+    refused: dict[str, list[str]] = {}
+    for refusal in report.refusals:
+        refused.setdefault(f"not with {refusal.engine}: {visible(refusal.reason)}", []).append(refusal.board)
+    yield from (f"{reason} ({', '.join(boards)})" for reason, boards in refused.items())
+
+
+def _figures(budget: BoardBudget) -> Iterator[Figure | Milliseconds]:
+    yield from (budget.ram, budget.flash)
+    yield from (figure for figure in (budget.instructions, budget.milliseconds) if figure)
+
+
+def _changes(changes: Sequence[Change]) -> Iterator[RenderableType]:
+    moved = [change for change in changes if change.kind != "same"]
+    if not moved:
+        yield "as in the earlier budget"
+        return
+    yield Text("changed since the earlier budget", "bold")
+    for change in moved:
+        style = "red" if change.is_excess else "green" if change.kind == "shrank" else ""
+        yield Text(f"  {_whose(change)}: {growth_text(change)}", style)
+
+
+def _whose(change: Change) -> str:
+    return f"{visible(change.board)}, {visible(change.engine)} engine, {visible(change.kernels)} kernels"
+
+
+def _board_json(budget: BoardBudget) -> dict[str, Json]:
+    plan, time = budget.plan, budget.milliseconds
+    ram, flash, instructions = budget.ram, budget.flash, budget.instructions
+    return {
+        **plan_json(plan),
+        "fits": budget.fits,
+        "arena_reserved_bytes": budget.arena.value,
+        "ram_bytes": ram.value,
+        "ram_free_bytes": budget.ram_free_bytes,
+        "ram_source": ram.source,
+        "flash_bytes": flash.value,
+        "flash_free_bytes": budget.flash_free_bytes,
+        "flash_source": flash.source,
+        "ram_uses": dict(plan.ram.uses),
+        "flash_uses": dict(plan.flash.uses),
+        "instructions": instructions.value if instructions else None,
+        "instructions_source": instructions.source if instructions else None,
+        "layer_instructions": list(budget.layer_instructions) if budget.layer_instructions else None,
+        "milliseconds": None
+        if time is None
+        else {"low": time.low, "high": time.high, "source": time.source, "origin": time.origin},
+    }
+
+
+def _change_json(change: Change) -> dict[str, Json]:
+    return {
+        "board": change.board,
+        "engine": change.engine,
+        "kernels": change.kernels,
+        "quantity": change.quantity,
+        "before": change.before,
+        "now": change.now,
+        "kind": change.kind,
+        "exceeded": change.is_excess,
+    }
