@@ -51,9 +51,10 @@ def advise(plan: Plan) -> Advice:
     """
     engine = plan.engine
     settings = EngineSettings(kernels=engine.kernels if engine.engine == "aot" else None, optimize=engine.optimize)
-    for_ram = replace(settings, optimize="ram") if engine.engine == "aot" and engine.optimize != "ram" else None
+    for_ram = _replan(plan, replace(settings, optimize="ram"))
+    can_be_for_ram = engine.engine == "aot" and engine.optimize != "ram"
     return Advice(
-        ideas=what_if(plan, replan=_replan(plan, settings), replan_for_ram=for_ram and _replan(plan, for_ram)),
+        ideas=what_if(plan, replan=_replan(plan, settings), replan_for_ram=for_ram if can_be_for_ram else None),
         next_peak=next_peak(plan),
     )
 

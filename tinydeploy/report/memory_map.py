@@ -200,7 +200,8 @@ def _row_words(scene: Scene) -> Iterator[Words]:
 
 def _legend(scene: Scene, top: float) -> tuple[list[Box], list[Words], float]:
     """What the colours mean, as far as they occur, in as many rows as it takes; and where it ends."""
-    used = {style for box in _blocks(scene) for style in _LEGEND if set(style.split()) <= set(box.style.split())}
+    styles = {box.style.removeprefix("block ") for box in _blocks(scene)}
+    used = {style if style in _LEGEND else style.split()[0] for style in styles}
     boxes, words, x, y = [], [], MARGIN, top
     for style, text in ((style, text) for style, text in _LEGEND.items() if style in used):
         width = 16 + text_width(text, USUAL) + 14
