@@ -17,6 +17,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +31,15 @@ CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here: apt-get install chromium")
 
 _PATIENCE_S = 60
+
+_START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads from descriptor 3 and writes to 4."""
 
 
 class Page:
@@ -66,13 +76,11 @@ class Browser:
         profile = self._stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         theirs_in, self._in = os.pipe()
         self._out, theirs_out = os.pipe()
-        # Chromium reads from descriptor 3 and writes to 4.
-        command = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"]
         quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
         self._process = subprocess.Popen(
             [
-                "sh", "-c", command, "sh", str(theirs_in), str(theirs_out), CHROMIUM, *options, *quiet,
+                sys.executable, "-c", _START, str(theirs_in), str(theirs_out), CHROMIUM, *options, *quiet,
                 "--proxy-server=127.0.0.1:9", f"--user-data-dir={profile}", "about:blank",
             ],
             pass_fds=(theirs_in, theirs_out),
@@ -82,7 +90,7 @@ class Browser:
         )  # fmt: skip
         os.close(theirs_in)
         os.close(theirs_out)
-        self._number, self._rest = 0, b""
+        self._number, self._rest, self._target = 0, b"", None
         return self
 
     def __exit__(self, *_):
@@ -98,7 +106,10 @@ class Browser:
         self._stack.close()
 
     def open(self, path: Path, *, width=1440, height=900, dark=False):
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        """Loads a file, in the place of the page before."""
+        if self._target:
+            self.send("Target.closeTarget", targetId=self._target)
+        self._target = target = self.send("Target.createTarget", url="about:blank")["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
         page.send("Network.enable")

@@ -1,9 +1,9 @@
 """Models of images, layer by layer, for which it is easily told what they take of the arena.
 
-    net = ImageModel(16, 16, 4)
-    net.conv(32)
-    net.pool(3, stride=2)
-    data = net.finish()
+net = ImageModel(16, 16, 4)
+net.conv(32)
+net.pool(3, stride=2)
+data = net.finish()
 """
 
 import numpy as np

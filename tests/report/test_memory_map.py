@@ -105,7 +105,9 @@ def test_what_the_library_keeps_is_apart_and_its_largest_parts_are_named(model_f
 def test_tensors_in_the_links_buffers_have_lanes_of_their_own_on_the_same_scale(model_file):
     plan = planned(read_model(model_file("vww_int8.tflite")), "aot")
     arena, links, *_ = (box for box in draw_memory_map(plan).ground if box.style == "empty")
-    assert arena.width / plan.engine.memory.arena_bytes == pytest.approx(links.width / plan.engine.input_bytes, rel=0.05)
+    assert arena.width / plan.engine.memory.arena_bytes == pytest.approx(
+        links.width / plan.engine.input_bytes, rel=0.05
+    )
 
 
 @each_engine
