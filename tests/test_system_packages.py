@@ -40,6 +40,12 @@ def test_where_nothing_is_missing_it_is_silent(purpose):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_a_browser_is_asked_for_with_a_font_to_write_with(machine):
+    done = run("browser", path=machine(apt_get="exit 1", id="echo 1000"))
+    assert "chromium" in done.stderr.splitlines()[1]
+    assert "as root: apt-get install --yes --no-install-recommends chromium" in done.stderr
+
+
 def test_without_apt_it_names_what_is_missing(machine):
     done = run("firmware", path=machine())
     assert done.returncode == 1
@@ -75,4 +81,4 @@ def test_a_failing_apt_ends_it(machine):
 
 def test_another_purpose_is_a_usage_error(machine):
     done = run("everything", path=machine())
-    assert (done.returncode, done.stderr) == (2, "usage: system-packages firmware|tests\n")
+    assert (done.returncode, done.stderr) == (2, "usage: system-packages firmware|tests|browser\n")

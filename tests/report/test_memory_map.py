@@ -1,6 +1,7 @@
-"""The picture of the arena: where blocks are drawn, what is said on them, and that nothing out of a model gets through."""
+"""The picture of the arena: where blocks are drawn, what is said on them, and names from a model that stay names."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 from image_models import ImageModel
@@ -56,7 +57,7 @@ def test_all_is_within_the_picture_and_every_block_within_a_lane(layers, engine,
         assert box.x + box.width <= picture.width + 0.01
         assert box.y + box.height <= picture.height
     rows = sorted(words.y for words in picture.words if "end" not in words.anchor and words.x < 40)
-    assert all(later - earlier >= 12 for earlier, later in zip(rows, rows[1:], strict=False)), "rows overlap"
+    assert all(later - earlier >= 12 for earlier, later in pairwise(rows)), "rows overlap"
 
 
 @each_engine
