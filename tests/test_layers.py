@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
-    "budget": "planning integer_model lock cost image plan model engines files errors",
+    "budget": "planning integer_model lock cost image plan engines boards memory model files errors",
     "planning": "lock plan engines boards model errors",
     "doctor": "verify build devices engines boards process files errors",
     "compress": "errors",

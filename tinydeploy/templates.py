@@ -10,13 +10,13 @@ if TYPE_CHECKING:  # a plan needs no templates
 
 
 @cache
-def _environment() -> "jinja2.Environment":
+def _environment(*, autoescape: bool) -> "jinja2.Environment":
     import jinja2
 
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_dir("templates")),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - C and INI, not HTML; what goes in is made safe where it is made
+        autoescape=autoescape,  # noqa: S701 - C and INI are no markup
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -24,5 +24,13 @@ def _environment() -> "jinja2.Environment":
 
 
 def render(template: str, **values: object) -> bytes:
-    """The template of that path below templates/, filled in; a missing value is an error."""
-    return _environment().get_template(template).render(**values).encode()
+    """The template of that path below templates/, filled in; a missing value is an error.
+
+    For C and INI: nothing is escaped, what goes in is made safe where it is made.
+    """
+    return _environment(autoescape=False).get_template(template).render(**values).encode()
+
+
+def render_markup(template: str, **values: object) -> str:
+    """The same for HTML and SVG: whatever goes in is escaped."""
+    return _environment(autoescape=True).get_template(template).render(**values)

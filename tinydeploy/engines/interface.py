@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from tinydeploy.boards import Board
+from tinydeploy.memory.memory_map import Alteration, MemoryMap
 from tinydeploy.model.graph import Graph
 
 Kernels = Literal["reference", "optimized"]
@@ -102,7 +103,9 @@ class EnginePlan:
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
     is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
-    inference really executes. ``optimize`` is the objective asked for. ``generate`` makes the code; it is pure.
+    inference really executes. ``memory`` is what lies where in the arena, and ``arena_if`` how many bytes would be
+    reserved if some of that were otherwise, all placed again. ``optimize`` is the objective asked for. ``generate``
+    makes the code; both are pure.
     """
 
     engine: str
@@ -123,6 +126,8 @@ class EnginePlan:
     code_bytes: int
     state_bytes: int
     macs: int
+    memory: MemoryMap
+    arena_if: Callable[[Alteration], int]
     generate: Callable[[], ModelCode]
     ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None

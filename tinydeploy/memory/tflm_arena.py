@@ -9,6 +9,7 @@ and then for the activations. Whatever the three reach at a time must not meet t
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tinydeploy.memory.memory_map import NOTHING_ALTERED, Alteration
 from tinydeploy.memory.planner import ALIGNMENT, Buffer
 from tinydeploy.memory.tflm_file import ONLINE, TflmFile, read_tflm_file
 from tinydeploy.memory.tflm_greedy import greedy_offsets
@@ -68,8 +69,8 @@ class TflmArena:
     persistent: tuple[PersistentPart, ...]
 
 
-def plan_tflm_arena(graph: Graph, sizes: TflmSizes) -> TflmArena:
-    """The arena of ``graph``, exact where `uncovered` finds nothing; else an estimate.
+def plan_tflm_arena(graph: Graph, sizes: TflmSizes, alteration: Alteration = NOTHING_ALTERED) -> TflmArena:
+    """The arena of ``graph``, exact where `uncovered` finds nothing; else an estimate. Or what it would be.
 
     Raises:
         ModelError: The file's own memory plan is damaged.
@@ -78,7 +79,7 @@ def plan_tflm_arena(graph: Graph, sizes: TflmSizes) -> TflmArena:
     run = _Run()
     _start(run, file, sizes)
     requested = _prepare(run, file, sizes)
-    placed = _plan(run, file, sizes.core, requested)
+    placed = _plan(run, file, sizes.core, requested, alteration)
     _finish(run, file, sizes.core)
     return _arena(run, file, placed)
 
@@ -174,7 +175,9 @@ def _requests(call: Call, kernel: Kernel | None) -> list[Request]:
         return list(call.tensors("i* o*"))
 
 
-def _plan(run: _Run, file: TflmFile, core: CoreSizes, requested: Sequence[_Scratch]) -> tuple[PlannedBuffer, ...]:
+def _plan(
+    run: _Run, file: TflmFile, core: CoreSizes, requested: Sequence[_Scratch], alteration: Alteration
+) -> tuple[PlannedBuffer, ...]:
     """FinishModelAllocation: scratch handles, variables and the memory plan."""
     graph = file.graph
     offsets = file.offline_offsets or (ONLINE,) * len(graph.tensors)
@@ -185,7 +188,7 @@ def _plan(run: _Run, file: TflmFile, core: CoreSizes, requested: Sequence[_Scrat
     for tensor in graph.tensors:
         if tensor.is_variable and offsets[tensor.index] == ONLINE:
             run.keep(f"variable tensor {tensor.index}", tensor.nbytes, ALIGNMENT)
-    buffers = _unplaced(file, offsets, requested)
+    buffers = [_altered(buffer, alteration) for buffer in _unplaced(file, offsets, requested)]
     # The planner takes all that is left between two multiples of 16 and divides it among its arrays.
     run.needed = max(
         run.needed,
@@ -217,6 +220,19 @@ def _unplaced(file: TflmFile, offsets: Sequence[int], requested: Sequence[_Scrat
             PlannedBuffer(tensor=None, op=one.op.index, nbytes=one.nbytes, first=step, last=step, offset=ONLINE)
         )
     return buffers
+
+
+def _altered(buffer: PlannedBuffer, alteration: Alteration) -> PlannedBuffer:
+    if buffer.tensor is None:
+        return buffer
+    first, last = alteration.lifetimes.get(buffer.tensor, (buffer.first, buffer.last))
+    return replace(
+        buffer,
+        nbytes=alteration.nbytes.get(buffer.tensor, buffer.nbytes),
+        first=first,
+        last=last,
+        offset=alteration.offsets.get(buffer.tensor, buffer.offset),
+    )
 
 
 def _lifetimes(graph: Graph) -> tuple[list[int], list[int]]:

@@ -6,6 +6,9 @@ from pathlib import Path
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.errors import UsageError
 from tinydeploy.files import require_place, write_file
+from tinydeploy.report.budget_html import budget_html
+from tinydeploy.report.budget_markdown import budget_markdown
+from tinydeploy.report.memory_map import memory_map_svg
 
 
 def require_report(path: Path) -> None:
@@ -17,7 +20,7 @@ def require_report(path: Path) -> None:
     if path.suffix.lower() not in _KINDS:
         raise UsageError(
             f"a report is no {path.suffix or 'file without an ending'}: {path}",
-            hint="end its name in .html (a page), .svg (the memory map alone) or .md (for a pull request)",
+            hint="end its name in .html (a page), .svg (the memory map of the first board) or .md (for a pull request)",
         )
     require_place(path)
 
@@ -27,4 +30,8 @@ def write_report(report: BudgetReport, path: Path) -> None:
     write_file(path, _KINDS[path.suffix.lower()](report).encode())
 
 
-_KINDS: Mapping[str, Callable[[BudgetReport], str]] = {}
+_KINDS: Mapping[str, Callable[[BudgetReport], str]] = {
+    ".html": lambda report: budget_html(report, report.groups),
+    ".svg": lambda report: memory_map_svg(report.boards[0].plan),
+    ".md": lambda report: budget_markdown(report, report.groups),
+}

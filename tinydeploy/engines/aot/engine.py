@@ -10,6 +10,7 @@ from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.emit import constant_bytes, emit_model, layer_constant_bytes
 from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files, kernel_set
 from tinydeploy.engines.aot.layout import Layout, plan_layout
+from tinydeploy.engines.aot.memory_map import memory_map
 from tinydeploy.engines.interface import EnginePlan, EngineSettings, ModelCode, Objective, Peak, Way
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Graph
@@ -67,6 +68,8 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
         code_bytes=code_bytes(compiled),
         state_bytes=0,
         macs=graph_macs(compiled.graph),
+        memory=memory_map(compiled.graph, program, layout),
+        arena_if=lambda alteration: plan_layout(compiled.graph, program, alteration).arena_bytes,
         ways=_ways(graph, compiled),
         generate=lambda: _generate(graph, compiled, layout),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinydeploy.engines.aot.program import Call, Program
+from tinydeploy.memory.memory_map import NOTHING_ALTERED, Alteration
 from tinydeploy.memory.planner import Block, Placement, Span, align, place
 from tinydeploy.model.graph import Graph
 
@@ -38,7 +39,9 @@ class Layout:
     arena of each call's scratch memory, by the call's number in the program. ``peak_op`` is the op at which the arena
     is fullest, ``peak_tensors`` (by their bytes) and ``scratch_bytes`` what is in it then; None, empty and 0 without
     an arena.
-    ``live_bytes`` says for each op how much of the arena is needed while it runs.
+    ``live_bytes`` says for each op how much of the arena is needed while it runs. ``steps`` has the op of each call.
+    ``roots`` says whose place a tensor shares, ``sizes`` what a tensor takes as it is stored. ``lifetimes`` are those
+    of the roots in the arena, ``taken_over`` has the roots that are written over another one, and which.
     """
 
     places: Mapping[int, Place]
@@ -51,14 +54,23 @@ class Layout:
     live_bytes: tuple[int, ...]
     peak_op: int | None
     peak_tensors: Mapping[int, int]
+    peak_step: int | None
+    steps: tuple[int, ...]
+    roots: Mapping[int, int]
+    sizes: Mapping[int, int]
+    lifetimes: Mapping[int, "Lifetime"]
+    taken_over: Mapping[int, int]
 
 
 Lifetime = tuple[int, int]
 """The first and the last step, a step being a call, at which memory holds something that is still needed."""
 
 
-def plan_layout(graph: Graph, program: Program) -> Layout:
-    """The memory plan. Calls that may work in place do so where their input is not needed afterwards, and it helps."""
+def plan_layout(graph: Graph, program: Program, alteration: Alteration = NOTHING_ALTERED) -> Layout:
+    """The memory plan. Calls that may work in place do so where their input is not needed afterwards, and it helps.
+
+    With an alteration it is what the plan would be; such a layout is only to be looked at.
+    """
     steps = [(layer.op, call) for layer in program.layers for call in layer.calls]
     calls = [call for _, call in steps]
     inputs, input_bytes = _in_a_row(graph, graph.inputs, Memory.INPUT)
@@ -68,7 +80,8 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
     roots = _roots(graph, program)
     fixed = {roots[index]: where for index, where in (constants | inputs | outputs).items()}
     lifetimes = _lifetimes(calls, roots, fixed)
-    sizes = _sizes(graph, program)
+    lifetimes |= {root: alive for root, alive in alteration.lifetimes.items() if root in lifetimes}
+    sizes = {**_sizes(graph, program), **alteration.nbytes}
     arena = min(
         (_place_in_arena(sizes, lifetimes, calls, shared) for shared in (_taken_over(calls, roots, lifetimes), {})),
         key=lambda arena: arena.placement.arena_bytes,
@@ -90,6 +103,12 @@ def plan_layout(graph: Graph, program: Program) -> Layout:
             for root, (first, last) in sorted(lifetimes.items())
             if first <= peak <= last
         },
+        peak_step=peak if arena.blocks else None,
+        steps=tuple(op for op, _ in steps),
+        roots=roots,
+        sizes=sizes,
+        lifetimes=lifetimes,
+        taken_over=arena.taken_over,
     )
 
 
@@ -129,9 +148,9 @@ def _lifetimes(calls: Sequence[Call], roots: Mapping[int, int], fixed: Mapping[i
 
 
 def _occupant(root: int, step: int, calls: Sequence[Call], roots: Mapping[int, int]) -> int:
-    """Which of the tensors that share a root's memory is in it at a step: the last that was touched by then."""
+    """Which of the tensors that share a root's memory is in it at a step: the last that was touched by then, if any."""
     touched = (operand.tensor for call in calls[: step + 1] for operand in (*call.inputs, call.output))
-    return [tensor for tensor in touched if roots[tensor] == root][-1]
+    return [root, *(tensor for tensor in touched if roots[tensor] == root)][-1]
 
 
 def _live_bytes(program: Program, blocks: Sequence[Block]) -> tuple[int, ...]:
@@ -170,12 +189,16 @@ def _taken_over(
 
 @dataclass(frozen=True, kw_only=True)
 class _Arena:
-    """Blocks in the arena: where each root's memory is, and each call's scratch memory, by the call's number."""
+    """Blocks in the arena: where each root's memory is, and each call's scratch memory, by the call's number.
+
+    ``taken_over`` has the roots that are written over another, and which.
+    """
 
     blocks: tuple[Block, ...]
     placement: Placement
     offsets: Mapping[int, int]
     scratch: Mapping[int, int]
+    taken_over: Mapping[int, int]
 
 
 def _place_in_arena(
@@ -209,7 +232,13 @@ def _place_in_arena(
         root: offset + starts[root] for chain, offset in zip(chains, placement.offsets, strict=False) for root in chain
     }
     scratch = dict(zip(with_scratch, placement.offsets[len(chains) :], strict=True))
-    return _Arena(blocks=tuple(blocks), placement=placement, offsets=offsets, scratch=scratch)
+    return _Arena(
+        blocks=tuple(blocks),
+        placement=placement,
+        offsets=offsets,
+        scratch=scratch,
+        taken_over={target: source for target, (source, _) in taken.items()},
+    )
 
 
 def _chains(

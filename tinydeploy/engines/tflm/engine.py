@@ -10,9 +10,11 @@ from tinydeploy.engines.tflm.code_size import code_bytes, state_bytes
 from tinydeploy.engines.tflm.emit import model_code
 from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default_kernels, resolve_library
 from tinydeploy.engines.tflm.library_kernels import with_kernels_of
+from tinydeploy.engines.tflm.memory_map import memory_map
 from tinydeploy.engines.tflm.resolver import resolve_ops
 from tinydeploy.engines.tflm.supported import check_ops
 from tinydeploy.errors import BuildError, UsageError
+from tinydeploy.memory.memory_map import Alteration
 from tinydeploy.memory.planner import align
 from tinydeploy.memory.tflm_arena import TflmArena, plan_tflm_arena, uncovered
 from tinydeploy.memory.tflm_cmsis_nn import cmsis_nn
@@ -98,6 +100,8 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
         code_bytes=code_bytes(graph, kernel_set),
         state_bytes=state_bytes(graph),
         macs=graph_macs(graph),
+        memory=memory_map(graph, planned, arena.reserved_bytes),
+        arena_if=lambda alteration: _arena_if(graph, _sizes(board, kernels), arena, alteration),
         generate=lambda: _generate(graph, board, settings, library, missing, arena),
     )
 
@@ -127,6 +131,12 @@ def _arena(
         estimated=estimated,
         measured=told,
     )
+
+
+def _arena_if(graph: Graph, sizes: TflmSizes, arena: _Arena, alteration: Alteration) -> int:
+    """By the same rules; what a board has said, or the user reserves, differs from them by as much as it does now."""
+    planned = plan_tflm_arena(graph, sizes, alteration)
+    return align(max(0, planned.needed_bytes + arena.reserved_bytes - arena.planned.needed_bytes))
 
 
 def _sizes(board: Board, kernels: Kernels) -> TflmSizes:
