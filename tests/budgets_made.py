@@ -5,6 +5,7 @@ from pathlib import Path
 from tinydeploy.budget.baseline import Change
 from tinydeploy.budget.figures import BoardBudget, Figure, Milliseconds
 from tinydeploy.budget.limits import Limits, excesses
+from tinydeploy.budget.memory_groups import memory_groups
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.planning import Refusal, Targets, plan_all
 
@@ -25,11 +26,14 @@ def budget_of(plan, **changed):
     )
 
 
-def report_of(graph, *, boards=("qemu-cortex-m4", "nano33ble", "microbit"), engine="both", limit=None, **changed):
+def report_of(
+    graph, *, boards=("qemu-cortex-m4", "nano33ble", "microbit"), engine="both", limit=None, advise=None, **changed
+):
     """``limit`` is of the arena, in bytes; ``changed`` are other fields of the report."""
     plans, refusals = plan_all(graph, Targets(boards=boards, engine=engine))
     budgets = tuple(budget_of(plan) for plan in plans)
     fields = {
+        "groups": memory_groups(budgets, advise),
         "refusals": (*refusals, Refusal(board="some-board", engine="aot", reason="op 3 FFT: not supported")),
         "excesses": excesses(budgets, Limits(most={"arena": limit})) if limit else (),
         "changes": tuple(

@@ -14,11 +14,11 @@ BELOW = "everything below"
 # An empty row is a stage that stands on nothing of this project.
 MAY_IMPORT = {
     "cli": BELOW,
-    "cli_options": "deployment convert samples engines files report errors",
+    "cli_options": "budget planning deployment convert samples engines files report errors",
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
-    "budget": "planning integer_model lock cost image plan model engines memory files errors",
+    "budget": "planning integer_model lock cost image plan engines boards memory model files errors",
     "planning": "lock plan engines boards model errors",
     "doctor": "verify build devices engines boards process files errors",
     "compress": "errors",

@@ -273,7 +273,14 @@ def budget(
     for path in reports:
         require_report(path)
     report = pipeline.budget(
-        model, targets, benches=benches, demands=demands, build=build, samples=samples, progress=terminal
+        model,
+        targets,
+        benches=benches,
+        demands=demands,
+        build=build,
+        advise=bool(reports),
+        samples=samples,
+        progress=terminal,
     )
     for path in reports:
         write_report(report, path)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tinydeploy.bench import measure_latency, measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.budget.account import account
+from tinydeploy.budget.advice import adviser
 from tinydeploy.budget.earlier import read_earlier
 from tinydeploy.budget.report import BudgetReport, Demands, budget_report
 from tinydeploy.build import build_project
@@ -94,12 +95,14 @@ def budget(
     benches: Sequence[Path] = (),
     demands: Demands = Demands(),  # noqa: B008 - it is frozen
     build: bool = False,
+    advise: bool = False,
     samples: AnySamples | None = None,
     progress: Progress = SILENT,
 ) -> BudgetReport:
     """What the model takes of the boards, each figure with where it is from. A limit that is not kept is no error.
 
-    ``benches`` are files that `bench` wrote. With ``build``, RAM and flash are read from the firmware's ELF.
+    ``benches`` are files that `bench` wrote. With ``build``, RAM and flash are read from the firmware's ELF. With
+    ``advise``, it is told what would save RAM, which takes a second or two more.
     """
     if build and not targets.boards:
         raise UsageError("nothing says what to build for", hint="--board ID, once for each board")
@@ -112,7 +115,8 @@ def budget(
     for plan in plans:
         image = _image(_project(plan, watch), watch)[1] if build and plan.fits else None
         budgets.append(account(plan, earlier, image))
-    return budget_report(source, budgets, refusals, demands, must_fit=bool(targets.boards))
+    advice_of = adviser(source.graph, targets) if advise else None
+    return budget_report(source, budgets, refusals, demands, must_fit=bool(targets.boards), advise=advice_of)
 
 
 def convert(

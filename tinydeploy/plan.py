@@ -17,7 +17,7 @@ LAYER_STATE_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class MemoryUse:
     """One of the board's memories: who takes how many bytes of it, and how many there are."""
 
     uses: Mapping[str, int]
@@ -47,8 +47,8 @@ class Plan:
     board: Board
     engine: EnginePlan
     buffers: int
-    ram: Budget
-    flash: Budget
+    ram: MemoryUse
+    flash: MemoryUse
 
     @property
     def fits(self) -> bool:
@@ -66,7 +66,7 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
         board=board,
         engine=engine,
         buffers=buffers,
-        ram=Budget(
+        ram=MemoryUse(
             uses={
                 "arena": engine.arena_reserved_bytes,
                 "input buffers": buffers * engine.input_bytes,
@@ -79,7 +79,7 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
             },
             available_bytes=board.ram_bytes,
         ),
-        flash=Budget(
+        flash=MemoryUse(
             uses={"constants": engine.constant_bytes, "code (estimate)": engine.code_bytes, **flash_taken},
             available_bytes=board.flash_bytes,
         ),

@@ -1,7 +1,8 @@
 from deployments import write_model
 
+from tinydeploy.budget.advice import Advice
 from tinydeploy.budget.figures import BoardBudget, Figure
-from tinydeploy.budget.memory_groups import Advice, memory_groups
+from tinydeploy.budget.memory_groups import memory_groups
 from tinydeploy.model.reader import read_model
 from tinydeploy.planning import Targets, plan_all
 

@@ -4,12 +4,12 @@ import pytest
 from image_models import ImageModel
 
 from tinydeploy.boards import find_board
-from tinydeploy.budget.memory_groups import advise
+from tinydeploy.budget.advice import adviser
 from tinydeploy.budget.what_if import next_peak, what_if
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.errors import ModelError
 from tinydeploy.model.reader import parse_model, read_model
-from tinydeploy.planning import planner
+from tinydeploy.planning import Targets, planner
 
 BOARD = "qemu-cortex-m4"
 
@@ -132,7 +132,7 @@ def test_the_other_engine_and_the_other_objective_are_really_planned(name, model
 def test_whatever_is_said_saves_something_and_the_most_comes_first(name, engine, model_file):
     graph = read_model(model_file(f"{name}_int8.tflite"))
     plan = planner(graph, buffers=2, settings=EngineSettings())(find_board(BOARD), engine)
-    told = advise(plan)
+    told = adviser(graph, Targets())(plan)
     saved = [one.saved_bytes for one in told.ideas]
     assert saved == sorted(saved, reverse=True)
     assert min(saved) > 0

@@ -139,5 +139,19 @@ def test_the_boards_on_which_a_model_fits(tool, model_file):
     assert "--engine is of a model that has to fit" in tool.refuses("boards", "--engine", "aot", code=2)
 
 
-def test_the_page_with_all_keys_of_the_projects_file_is_there():
-    assert (CHECKOUT / "docs" / "budget.md").is_file()
+def test_reports_are_written_and_the_readmes_picture_is_one(tool, budget):
+    budget("--board", "qemu-cortex-m4", *(f"--report=report.{kind}" for kind in ("html", "md", "svg")))
+    assert (tool.folder / "report.svg").read_text() == (CHECKOUT / "docs" / "memory-map.svg").read_text()
+    page, comment = ((tool.folder / f"report.{kind}").read_text() for kind in ("html", "md"))
+    for text in (page, comment):
+        assert "digits_int8.tflite" in text
+        assert "qemu-cortex-m4" in text
+        assert "CONV_2D" in text
+
+
+def test_all_keys_of_the_projects_file_are_explained_and_the_explanation_is_read(tool, budget):
+    page = (CHECKOUT / "docs" / "budget.md").read_text()
+    block = page.partition("```toml\n")[2].partition("```")[0]
+    (tool.folder / "tinydeploy.toml").write_text(block)
+    _, values = budget()
+    assert {entry["board"] for entry in values["boards"]} == {"nucleo_f446re", "qemu-cortex-m4"}

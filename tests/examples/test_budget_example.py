@@ -1,4 +1,4 @@
-"""The example's files do what they say: the steps of the workflow and the hook, run in a repository with two commits."""
+"""The example's files do what they say: the workflow's steps and the hook, run in a repository with two commits."""
 
 import os
 import re
@@ -80,7 +80,8 @@ def test_one_that_grows_fails_and_is_summed_up_all_the_same(run, project, steps,
     assert "more than is allowed" in (tmp_path / "summary.md").read_text()
 
 
-def test_a_model_that_was_not_there_before_has_nothing_to_be_compared_with(run, project, steps):
+@pytest.mark.usefixtures("project")
+def test_a_model_that_was_not_there_before_has_nothing_to_be_compared_with(run, steps):
     run("git update-ref refs/remotes/origin/main $(git commit-tree -m empty $(git hash-object -t tree /dev/null))")
     run(steps["before"])
     assert "changed since" not in run(steps["now"])

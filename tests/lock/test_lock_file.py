@@ -96,6 +96,7 @@ def test_the_order_of_entries_does_not_depend_on_that_of_the_runs():
         {"board": "pico"},
         {"engine": "aot"},
         {"kernels": "reference"},
+        {"optimize": "size"},
         {"library_identity": "another"},
         {"buffers": 1},
     ],

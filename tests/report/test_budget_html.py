@@ -8,8 +8,8 @@ import pytest
 from budgets_made import budget_of, report_of
 from image_models import ImageModel
 
+from tinydeploy.budget.advice import Advice
 from tinydeploy.budget.figures import Figure
-from tinydeploy.budget.memory_groups import Advice, memory_groups
 from tinydeploy.budget.what_if import WhatIf
 from tinydeploy.model.reader import parse_model
 from tinydeploy.report.budget_html import budget_html
@@ -109,14 +109,14 @@ def test_every_layer_has_a_row_and_the_peak_is_marked(graph):
 
 
 def test_advice_stands_below_the_picture(graph):
-    report = report_of(graph, boards=("qemu-cortex-m4",), engine="aot")
     told = Advice(
         ideas=(WhatIf(change="the moon were made of cheese", cost="a rocket", saved_bytes=4_321, ram_bytes=1),),
         next_peak="nothing is to be gained",
     )
-    texts = Reader(budget_html(report, memory_groups(report.boards, lambda _: told))).texts
+    advised, plain = (report_of(graph, boards=("qemu-cortex-m4",), advise=advise) for advise in (lambda _: told, None))
+    texts = Reader(budget_html(advised)).texts
     assert {"−4,321 B", "if the moon were made of cheese", "a rocket"} <= set(texts)  # noqa: RUF001 - a minus
-    assert "What would make it smaller" not in Reader(budget_html(report)).texts
+    assert "What would make it smaller" not in Reader(budget_html(plain)).texts
 
 
 def test_the_page_needs_nothing_but_itself(graph):

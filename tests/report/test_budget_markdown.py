@@ -4,7 +4,7 @@ import pytest
 from budgets_made import report_of
 from image_models import ImageModel
 
-from tinydeploy.budget.memory_groups import Advice, memory_groups
+from tinydeploy.budget.advice import Advice
 from tinydeploy.budget.what_if import WhatIf
 from tinydeploy.model.reader import parse_model
 from tinydeploy.report.budget_markdown import budget_markdown
@@ -77,8 +77,7 @@ def test_layers_and_advice_are_folded(graph):
         ideas=(WhatIf(change="it were so", cost="--engine aot; 5% more", saved_bytes=4_321, ram_bytes=1),),
         next_peak="op 1 is next",
     )
-    report = report_of(graph, boards=("qemu-cortex-m4",), engine="tflm")
-    text = budget_markdown(report, memory_groups(report.boards, lambda _: told))
+    text = budget_markdown(report_of(graph, boards=("qemu-cortex-m4",), engine="tflm", advise=lambda _: told))
     folded = text[text.index("<details>") : text.index("</details>")]
     assert "- **-4,321 B** if it were so (--engine aot; 5% more)" in folded
     assert "- At the peak alone: op 1 is next" in folded

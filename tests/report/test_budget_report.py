@@ -39,7 +39,7 @@ def shown(report):
 def test_every_figure_says_how_far_it_can_be_trusted(report):
     lines = shown(report)
     assert lines[0] == "small.tflite: 12 multiply-accumulates, 1 layer, 24 B of constants"
-    assert lines[2].split() == ["board", "engine", "arena", "B", "RAM", "B", "free", "flash", "B", "free", "instructions"]
+    assert " ".join(lines[2].split()) == "board engine arena B RAM B free flash B free instructions"
     assert lines[3].split() == [
         *("qemu-cortex-m4", "aot,", "optimized", "1,000", "*20,000", "4,174,304", "~30,000", "4,164,304"),
         *("~1,234,567", "fits"),

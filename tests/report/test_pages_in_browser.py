@@ -6,8 +6,9 @@ from browser import Browser, needs_chromium
 from budgets_made import report_of
 from image_models import ImageModel
 
-from tinydeploy.budget.memory_groups import advise, memory_groups
+from tinydeploy.budget.advice import adviser
 from tinydeploy.model.reader import parse_model, read_model
+from tinydeploy.planning import Targets
 from tinydeploy.report.budget_html import budget_html
 from tinydeploy.report.memory_map import memory_maps_svg
 
@@ -78,12 +79,11 @@ def page_of(model_file, tmp_path_factory):
     def find(name):
         if name not in made:
             graph = tall() if name == "tall" else read_model(model_file(f"{name}_int8.tflite"))
-            report = report_of(graph, limit=16_384)
+            report = report_of(graph, limit=16_384, advise=None if name == "tall" else adviser(graph, Targets()))
             made[name] = folder / f"{name}.html"
-            groups = memory_groups(report.boards, None if name == "tall" else advise)
-            made[name].write_text(budget_html(report, groups), encoding="utf-8")
+            made[name].write_text(budget_html(report), encoding="utf-8")
             made[f"{name} picture"] = folder / f"{name}.svg"
-            plans = [group.plan for group in groups]
+            plans = [group.plan for group in report.groups]
             made[f"{name} picture"].write_text(memory_maps_svg(plans), encoding="utf-8")
         return made[name]
 

@@ -1,21 +1,11 @@
 """Boards on which a model lies in memory in the same way: what is said of one holds for all of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from tinydeploy.budget.advice import Advice
 from tinydeploy.budget.figures import BoardBudget
-from tinydeploy.budget.what_if import WhatIf, next_peak, what_if
-from tinydeploy.engines.interface import EngineSettings
-from tinydeploy.plan import Plan, Replan
-from tinydeploy.planning import planner
-
-
-@dataclass(frozen=True, kw_only=True)
-class Advice:
-    """What would make the RAM smaller, the most first, and how much there is to be gained at the peak alone."""
-
-    ideas: tuple[WhatIf, ...]
-    next_peak: str | None
+from tinydeploy.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,22 +32,3 @@ def memory_groups(
     return tuple(
         MemoryGroup(budgets=tuple(found), advice=advise(found[0].plan) if advise else None) for found in groups.values()
     )
-
-
-def advise(plan: Plan) -> Advice:
-    """What `what_if` and `next_peak` have to say of a plan; for one of the aot engine it takes a second or two.
-
-    The other engine is planned with the board's own library, and without what boards have reported.
-    """
-    engine = plan.engine
-    settings = EngineSettings(kernels=engine.kernels if engine.engine == "aot" else None, optimize=engine.optimize)
-    for_ram = _replan(plan, replace(settings, optimize="ram"))
-    can_be_for_ram = engine.engine == "aot" and engine.optimize != "ram"
-    return Advice(
-        ideas=what_if(plan, replan=_replan(plan, settings), replan_for_ram=for_ram if can_be_for_ram else None),
-        next_peak=next_peak(plan),
-    )
-
-
-def _replan(plan: Plan, settings: EngineSettings) -> Replan:
-    return planner(plan.graph, buffers=plan.buffers, settings=settings, shared=True)

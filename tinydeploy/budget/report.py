@@ -1,14 +1,17 @@
 """All that a budget has to say: the boards, the limits that are not kept, and what changed since an earlier one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tinydeploy.budget.advice import Advice
 from tinydeploy.budget.baseline import Baseline, Change, changes
 from tinydeploy.budget.figures import BoardBudget
 from tinydeploy.budget.limits import Excess, Limits, excesses
+from tinydeploy.budget.memory_groups import MemoryGroup, memory_groups
 from tinydeploy.integer_model import IntegerModel
 from tinydeploy.model.graph import Graph
+from tinydeploy.plan import Plan
 from tinydeploy.planning import Refusal
 
 
@@ -25,13 +28,15 @@ class Demands:
 class BudgetReport:
     """What one model takes of some boards.
 
-    ``excesses`` are the limits that are not kept, ``changes`` what differs from an earlier budget, None where there is
-    none to compare with. ``must_fit`` says that the boards were asked for by name.
+    ``groups`` are the boards by how the model lies in their memory. ``excesses`` are the limits that are not kept,
+    ``changes`` what differs from an earlier budget, None where there is none to compare with. ``must_fit`` says that
+    the boards were asked for by name.
     """
 
     model: Path
     graph: Graph
     boards: tuple[BoardBudget, ...]
+    groups: tuple[MemoryGroup, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     excesses: tuple[Excess, ...] = ()
     changes: tuple[Change, ...] | None = None
@@ -66,12 +71,14 @@ def budget_report(
     demands: Demands,
     *,
     must_fit: bool,
+    advise: Callable[[Plan], Advice] | None,
 ) -> BudgetReport:
-    """Holds what is known of the boards against what is asked for."""
+    """Holds what is known of the boards against what is asked for; ``advise`` tells what would save RAM."""
     return BudgetReport(
         model=model.path,
         graph=model.graph,
         boards=tuple(boards),
+        groups=memory_groups(boards, advise),
         refusals=tuple(refusals),
         excesses=excesses(boards, demands.limits),
         changes=None if demands.against is None else changes(boards, demands.against, growth=demands.growth),

@@ -103,9 +103,9 @@ class EnginePlan:
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
     is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
-    inference really executes. ``optimize`` is the objective asked for. ``memory`` is what lies where in the arena, and
-    ``arena_if`` how many bytes would be reserved if some of that were otherwise, all placed again. ``generate`` makes
-    the code; both are pure.
+    inference really executes. ``memory`` is what lies where in the arena, and ``arena_if`` how many bytes would be
+    reserved if some of that were otherwise, all placed again. ``optimize`` is the objective asked for. ``generate``
+    makes the code; both are pure.
     """
 
     engine: str

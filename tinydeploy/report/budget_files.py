@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tinydeploy.budget.memory_groups import advise, memory_groups
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.errors import UsageError
 from tinydeploy.files import require_place, write_file
+from tinydeploy.report.budget_html import budget_html
+from tinydeploy.report.budget_markdown import budget_markdown
+from tinydeploy.report.memory_map import memory_maps_svg
 
 
 def require_report(path: Path) -> None:
@@ -18,7 +20,7 @@ def require_report(path: Path) -> None:
     if path.suffix.lower() not in _KINDS:
         raise UsageError(
             f"a report is no {path.suffix or 'file without an ending'}: {path}",
-            hint="end its name in .html (a page), .svg (the memory map alone) or .md (for a pull request)",
+            hint="end its name in .html (a page), .svg (the memory maps) or .md (for a pull request)",
         )
     require_place(path)
 
@@ -28,22 +30,8 @@ def write_report(report: BudgetReport, path: Path) -> None:
     write_file(path, _KINDS[path.suffix.lower()](report).encode())
 
 
-def _page(report: BudgetReport) -> str:
-    from tinydeploy.report.budget_html import budget_html
-
-    return budget_html(report, memory_groups(report.boards, advise))
-
-
-def _picture(report: BudgetReport) -> str:
-    from tinydeploy.report.memory_map import memory_maps_svg
-
-    return memory_maps_svg([group.plan for group in memory_groups(report.boards)])
-
-
-def _comment(report: BudgetReport) -> str:
-    from tinydeploy.report.budget_markdown import budget_markdown
-
-    return budget_markdown(report, memory_groups(report.boards, advise))
-
-
-_KINDS: Mapping[str, Callable[[BudgetReport], str]] = {".html": _page, ".svg": _picture, ".md": _comment}
+_KINDS: Mapping[str, Callable[[BudgetReport], str]] = {
+    ".html": budget_html,
+    ".svg": lambda report: memory_maps_svg([group.plan for group in report.groups]),
+    ".md": budget_markdown,
+}

@@ -1,13 +1,13 @@
 """The budget as one HTML file that needs nothing else: no network, no fonts, and no script to be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from tinydeploy import __version__
 from tinydeploy.budget.figures import BoardBudget, Figure
-from tinydeploy.budget.memory_groups import MemoryGroup, memory_groups
+from tinydeploy.budget.memory_groups import MemoryGroup
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.errors import visible
 from tinydeploy.model.macs import graph_macs
@@ -81,8 +81,8 @@ class _Section:
     next_peak: str | None
 
 
-def budget_html(report: BudgetReport, groups: Sequence[MemoryGroup] | None = None) -> str:
-    """The page. ``groups`` bring the advice along; without, there is none. Equal reports give equal text."""
+def budget_html(report: BudgetReport) -> str:
+    """The page. Equal reports give equal text."""
     return render_markup(
         "report/budget.html.j2",
         version=__version__,
@@ -95,7 +95,7 @@ def budget_html(report: BudgetReport, groups: Sequence[MemoryGroup] | None = Non
         changes=[(change.is_excess, change_cells(change)) for change in real_changes(report.changes)],
         is_compared=report.changes is not None,
         cards=[_card(budget) for budget in report.boards],
-        sections=[_section(group) for group in (memory_groups(report.boards) if groups is None else groups)],
+        sections=[_section(group) for group in report.groups],
     )
 
 

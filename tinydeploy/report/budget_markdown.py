@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable, Iterator, Sequence
 
 from tinydeploy.budget.figures import BoardBudget
-from tinydeploy.budget.memory_groups import MemoryGroup, memory_groups
+from tinydeploy.budget.memory_groups import MemoryGroup
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.errors import visible
 from tinydeploy.model.text import printable
@@ -31,16 +31,15 @@ _BAR = 10
 """Characters of a bar."""
 
 
-def budget_markdown(report: BudgetReport, groups: Sequence[MemoryGroup] | None = None) -> str:
-    """The comment. ``groups`` bring the advice along; without, there is none. Equal reports give equal text."""
-    groups = memory_groups(report.boards) if groups is None else groups
+def budget_markdown(report: BudgetReport) -> str:
+    """The comment. Equal reports give equal text."""
     parts = [
         f"### {'✅' if report.ok else '❌'} {_safe(printable(report.model.name))}: {verdict(report)}",
         "\n".join(f"- **{_safe(line)}**" for line in broken_lines(report)),
         _boards(report.boards),
         "\n".join(f"- {r.board}, {r.engine}: cannot run: {_safe(r.reason)}" for r in report.refusals),
         _changes(report),
-        *(_memory(group) for group in groups),
+        *(_memory(group) for group in report.groups),
         "<sub>≈ stands before what is only estimated.</sub>" if _has_estimates(report) else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -13,7 +13,7 @@ from tinydeploy.errors import visible
 from tinydeploy.model.graph import Graph, Op
 from tinydeploy.model.macs import graph_macs, op_macs
 from tinydeploy.model.text import printable, shape_text, tensor_label
-from tinydeploy.plan import Budget, Plan
+from tinydeploy.plan import MemoryUse, Plan
 from tinydeploy.report.values import Json
 
 
@@ -32,7 +32,7 @@ def plan_text(plan: Plan) -> Text:
     rows["arena"] = f"{engine.arena_reserved_bytes:>9,} B{_arena_facts(plan)}{_peak(plan)}"
     if engine.arena_estimated is not None:
         rows[""] = f"estimated: {visible(engine.arena_estimated)}"
-    rows |= {"RAM": _budget(plan.ram), "flash": _budget(plan.flash)}
+    rows |= {"RAM": _memory(plan.ram), "flash": _memory(plan.flash)}
     width = max(map(len, rows))
     for label, row in rows.items():
         text.append(f"\n  {label:<{width}}  {row}")
@@ -256,9 +256,9 @@ def board_notes(plans: Sequence[Plan]) -> list[str]:
     return [f"{note}: {', '.join(boards)}" for note, boards in notes.items()]
 
 
-def _budget(budget: Budget) -> str:
-    parts = " + ".join(f"{name} {size:,}" for name, size in budget.uses.items() if size)
-    return f"{budget.used_bytes:>9,} B of {budget.available_bytes:,}  ({parts})"
+def _memory(use: MemoryUse) -> str:
+    parts = " + ".join(f"{name} {size:,}" for name, size in use.uses.items() if size)
+    return f"{use.used_bytes:>9,} B of {use.available_bytes:,}  ({parts})"
 
 
 def _is_interpreted(plan: Plan) -> bool:
