@@ -101,8 +101,9 @@ class EnginePlan:
     with the kernels used, ``state_bytes`` the engine's own variables beside the arena. ``library`` names the
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
-    is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
-    inference really executes. ``generate`` makes the code; it is pure.
+    is not computed, and is empty where an engine knows only one; ``executed`` is the graph that one inference really
+    executes, whose ops keep the ``index`` that they have in the model, and ``macs`` its multiply-accumulates.
+    ``generate`` makes the code; it is pure.
     """
 
     engine: str
@@ -123,6 +124,7 @@ class EnginePlan:
     code_bytes: int
     state_bytes: int
     macs: int
+    executed: Graph
     generate: Callable[[], ModelCode]
     ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None

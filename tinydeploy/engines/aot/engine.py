@@ -66,6 +66,7 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
         code_bytes=code_bytes(compiled),
         state_bytes=0,
         macs=graph_macs(compiled.graph),
+        executed=compiled.graph,
         ways=_ways(graph, compiled),
         generate=lambda: _generate(graph, compiled, layout),
     )

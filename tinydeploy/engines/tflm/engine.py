@@ -98,6 +98,7 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
         code_bytes=code_bytes(graph, kernel_set),
         state_bytes=state_bytes(graph),
         macs=graph_macs(graph),
+        executed=graph,
         generate=lambda: _generate(graph, board, settings, library, missing, arena),
     )
 
