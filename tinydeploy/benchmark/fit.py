@@ -10,7 +10,8 @@ import numpy as np
 from tinydeploy.benchmark.least_squares import non_negative_least_squares
 from tinydeploy.benchmark.synthetic import synthetic_network
 from tinydeploy.benchmark.trials import Trial
-from tinydeploy.cost.coefficients import Coefficients, Setting
+from tinydeploy.cost.coefficients import Coefficients
+from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.work import Work, layer_work
 from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.model.graph import Graph
@@ -59,7 +60,7 @@ def _fitted(trials: Sequence[Trial]) -> Coefficients:
     removed = [layer.instructions for layer in layers if layer.work is None]
     around = [trial.instructions - sum(trial.layers) for trial in trials]
     counts = np.array([[1.0, len(trial.layers)] for trial in trials])
-    per_inference, per_layer = non_negative_least_squares(counts, np.array(around, np.float64))
+    (per_inference, per_layer), *_ = np.linalg.lstsq(counts, np.array(around, np.float64), rcond=None)
     return Coefficients(
         rows={name: _fit_row(found) for name, found in rows.items() if len(found) >= _ENOUGH},
         removed=round(float(np.mean(removed)), 1) if removed else 0.0,
@@ -71,10 +72,10 @@ def _fitted(trials: Sequence[Trial]) -> Coefficients:
 
 def _fit_row(layers: Sequence[Layer]) -> Mapping[str, float]:
     works = [layer.work for layer in layers if layer.work is not None]
-    names = list(works[0].amounts)
+    names = list(dict.fromkeys(name for work in works for name in work.amounts))
     measured = np.array([layer.instructions for layer in layers], np.float64)
     weights = 1 / (measured + _SMALL)
-    matrix = np.array([[work.amounts[name] for name in names] for work in works], np.float64)
+    matrix = np.array([[work.amounts.get(name, 0) for name in names] for work in works], np.float64)
     found = non_negative_least_squares(matrix * weights[:, None], measured * weights)
     return {name: float(f"{each:.4g}") for name, each in zip(names, found, strict=True) if each > 0}
 
@@ -92,16 +93,25 @@ def estimated(found: Coefficients, trial: Trial) -> float:
 
 def layers_of(trial: Trial) -> Iterator[Layer]:
     """All layers of a trial."""
-    is_compiled = trial.setting.engine == "aot" and trial.setting.kernels != "reference"
-    works = _works(trial.seed, is_compiled)
+    works = _works(trial.seed, trial.setting)
     planned = trial.planned or (None,) * len(trial.layers)
     for work, instructions, known in zip(works, trial.layers, planned, strict=True):
         yield Layer(seed=trial.seed, work=work, instructions=instructions, planned=known)
 
 
 @cache
-def _works(seed: int, is_compiled: bool) -> tuple[Work | None, ...]:
-    graph = parse_model(synthetic_network(seed), name=f"synthetic{seed}")
-    executed: Graph = run_passes(graph) if is_compiled else graph
-    works = {op.index: layer_work(executed, op) for op in executed.ops}
+def _works(seed: int, setting: Setting) -> tuple[Work | None, ...]:
+    graph = _network(seed)
+    executed = _reduced(seed) if setting.engine == "aot" and setting.kernels != "reference" else graph
+    works = {op.index: layer_work(executed, op, setting) for op in executed.ops}
     return tuple(works.get(op.index) for op in graph.ops)
+
+
+@cache
+def _network(seed: int) -> Graph:
+    return parse_model(synthetic_network(seed), name=f"synthetic{seed}")
+
+
+@cache
+def _reduced(seed: int) -> Graph:
+    return run_passes(_network(seed))

@@ -114,13 +114,16 @@ class SyntheticNetwork:
 
 
 def synthetic_network(seed: int) -> bytes:
-    """The .tflite file of one network."""
+    """The .tflite file of one network; every fourth is of other ops than convolutions, for the most part."""
     net = SyntheticNetwork(seed)
     x = net.value((1, 8, 8, 4))
     net.images.append(x)
     for _ in range(3):
         _image(net)
-    kinds, weights = list(_DRAWN), np.array(list(_DRAWN.values()), np.float64)
+    has_small_ops = seed % 4 == 3
+    kinds = list(_DRAWN)
+    weights = np.array([1 if has_small_ops and kind in _SMALL else _DRAWN[kind] for kind in kinds], np.float64)
+    weights[[has_small_ops and kind not in _SMALL for kind in kinds]] *= 0.05
     for _ in range(_OPS):
         kinds[int(net.rng.choice(len(kinds), p=weights / weights.sum()))](net)
     outputs = _ends(net)
@@ -400,3 +403,6 @@ _DRAWN: dict[Callable[[SyntheticNetwork], None], float] = {
     _mean: 1,
 }
 """What is drawn how often."""
+
+_SMALL = (_unary, _arithmetic, _softmax, _concatenation, _pad, _transpose, _mean, _pool, _image)
+"""What every fourth network is of, for the most part."""

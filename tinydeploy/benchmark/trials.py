@@ -12,8 +12,8 @@ from tinydeploy import pipeline
 from tinydeploy.bench import Latency, measure_latency
 from tinydeploy.benchmark.synthetic import synthetic_network
 from tinydeploy.boards import find_board
-from tinydeploy.cost.coefficients import Setting
 from tinydeploy.cost.instructions import planned_instructions
+from tinydeploy.cost.setting import Setting
 from tinydeploy.deployment import Build, Target
 from tinydeploy.engines.interface import EngineSettings, Objective
 from tinydeploy.errors import FitError, LinkError, ModelError

@@ -11,31 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.work import Work
-from tinydeploy.engines.interface import Kernels
 
 COEFFICIENTS = Path(__file__).with_name("instructions.json")
-
-_CORES = {
-    "cortex-m0plus": "cortex-m0",  # the same instructions
-    "cortex-m7": "cortex-m4",  # the same instructions
-    "cortex-m33": "cortex-m4",  # the same kernels, those for the DSP extension
-    "cortex-m35p": "cortex-m4",
-}
-"""Cores that are none of the fitted ones but run the same code, or nearly."""
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Setting:
-    """What runs a network: a core by the name that its board's file gives it, an engine, and its kernels."""
-
-    core: str
-    engine: str
-    kernels: Kernels
-
-    def __str__(self) -> str:
-        return f"{self.core} {self.engine} {self.kernels}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Coefficients:
@@ -55,12 +34,7 @@ class Coefficients:
     def instructions(self, work: Work) -> float | None:
         """Of one layer; None where nothing like it was measured."""
         row = self.rows.get(work.row)
-        return None if row is None else sum(each * work.amounts[name] for name, each in row.items())
-
-
-def setting_of(core: str, engine: str, kernels: Kernels) -> Setting:
-    """The setting whose figures are those of a core."""
-    return Setting(core=_CORES.get(core, core), engine=engine, kernels=kernels)
+        return None if row is None else sum(each * work.amounts.get(name, 0.0) for name, each in row.items())
 
 
 @cache

@@ -1,15 +1,19 @@
 """Where the windows of a convolution or of pooling lie, along one side of its input at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from tinydeploy.model.graph import Conv2DOptions, DepthwiseConv2DOptions, Graph, Op, Padding, PoolOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One side: its sizes, the window's taps and stride along it, and how many of them are inside the input.
+    """One side: its sizes, the window's taps, stride and dilation along it, and how many taps are inside the input.
 
-    ``inside`` counts the taps that meet a value, of all windows together; ``whole`` the windows all of whose taps do.
+    ``before`` is how far the first window reaches out of the input.
+    ``alike`` has the groups of neighbouring windows, from the first on: how many, and how many of their taps are
+    inside; windows all of whose taps are make one group, all others one each. ``inside`` counts the taps that meet a value, of all windows together; ``whole`` the windows all of whose taps do.
     Over both sides the products of these counts are those of the whole layer.
     """
 
@@ -17,8 +21,11 @@ class Side:
     outputs: int
     taps: int
     stride: int
+    dilation: int
+    before: int
     inside: int
     whole: int
+    alike: tuple[tuple[int, int], ...]
 
 
 def sides_of(graph: Graph, op: Op) -> tuple[Side, Side]:
@@ -63,6 +70,15 @@ def _side(size: int, outputs: int, taps: int, steps: tuple[int, int], before: in
         outputs=outputs,
         taps=taps,
         stride=stride,
+        dilation=dilation,
+        before=before,
         inside=sum(counts),
         whole=sum(count == taps for count in counts),
+        alike=tuple(_alike(counts, taps)),
     )
+
+
+def _alike(counts: list[int], taps: int) -> Iterator[tuple[int, int]]:
+    for count, windows in groupby(counts):
+        number = sum(1 for _ in windows)
+        yield from [(number, count)] if count == taps else [(1, count)] * number

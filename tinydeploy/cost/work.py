@@ -8,9 +8,12 @@ its amounts (`coefficients`). Amounts that are rounded up to a multiple belong t
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
+from tinydeploy.cost.mve_work import mve_conv_amounts, mve_depthwise_amounts, mve_matrix_amounts
+from tinydeploy.cost.scalar_work import scalar_conv_amounts, scalar_depthwise_amounts
+from tinydeploy.cost.setting import CountedKernels, Setting
 from tinydeploy.cost.windows import Side, sides_of
 from tinydeploy.model.graph import ConcatenationOptions, Conv2DOptions, Graph, Op
 
@@ -23,10 +26,35 @@ class Work:
     amounts: Mapping[str, float]
 
 
-def layer_work(graph: Graph, op: Op) -> Work | None:
+def layer_work(graph: Graph, op: Op, setting: Setting) -> Work | None:
     """None for ops of kinds that nobody has measured."""
     amounts = None if op.is_custom else _AMOUNTS.get(op.kind)
-    return None if amounts is None else amounts(graph, op)
+    if amounts is None:
+        return None
+    if setting.engine == "aot" and op.kind == "DEPTHWISE_CONV_2D" and _shape(graph, op, 0)[3] == 1:
+        amounts = _conv_2d  # as the aot engine computes it
+    work = amounts(graph, op)
+    counted = _counted(graph, op, setting.counted, work.row) if setting.counted else None
+    return work if counted is None else replace(work, amounts=counted)
+
+
+def _counted(graph: Graph, op: Op, kernels: CountedKernels, row: str) -> Mapping[str, float] | None:
+    """The work as those kernels do it, of the layers in which that makes a difference."""
+    if op.kind == "FULLY_CONNECTED" and kernels == "mve":
+        units, depth = _shape(graph, op, 1)
+        return mve_matrix_amounts(graph.output_of(op).elements // units, units, depth)
+    if op.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return None
+    down, across = sides_of(graph, op)
+    inputs, outputs = _shape(graph, op, 0)[3], graph.output_of(op).shape[3]
+    if row == "CONV_2D 1x1" and kernels == "mve":
+        return mve_matrix_amounts(down.outputs * across.outputs, outputs, inputs)
+    if row.startswith("CONV_2D"):
+        if kernels == "mve":
+            return mve_conv_amounts(down, across, inputs, outputs)
+        return scalar_conv_amounts(down, across, inputs, outputs, has_tiles=kernels == "scalar")
+    depthwise_amounts = mve_depthwise_amounts if kernels == "mve" else scalar_depthwise_amounts
+    return depthwise_amounts(down, across, inputs, outputs)
 
 
 def _shape(graph: Graph, op: Op, position: int) -> tuple[int, ...]:
@@ -39,13 +67,13 @@ def _conv_2d(graph: Graph, op: Op) -> Work:
     pixels = down.outputs * across.outputs
     taps = down.taps * across.taps
     depth = taps * inputs
-    at_edges = pixels - down.whole * across.whole
-    is_pointwise = taps == 1 and not at_edges
-    is_unit = (down.stride, across.stride) == (1, 1)
-    row = "CONV_2D" if not is_pointwise else "CONV_2D 1x1" if is_unit else "CONV_2D 1x1 strided"
     inside = down.inside * across.inside
+    whole = down.whole * across.whole if across.dilation == 1 else 0  # windows whose rows are contiguous values
+    at_edges = pixels - whole
+    rows_at_edges = down.inside * across.outputs - whole * down.taps
+    taps_at_edges = inside - whole * taps
     return Work(
-        row=row,
+        row=_conv_row(down, across),
         amounts={
             "calls": 1,
             "channels": outputs,
@@ -59,6 +87,10 @@ def _conv_2d(graph: Graph, op: Op) -> Work:
             "macs at edges": at_edges * outputs * depth,
             "outputs at edges": at_edges * outputs,
             "kernel rows": pixels * outputs * down.taps,
+            "kernel rows inside at edges": rows_at_edges * outputs,
+            "channel taps inside at edges": taps_at_edges * outputs,
+            "channel taps outside": (pixels * taps - inside) * outputs,
+            "macs outside": (pixels * taps - inside) * inputs * outputs,
             "depth past a multiple of 4": pixels * outputs * (depth % 4),
             "row depth past a multiple of 4": pixels * outputs * down.taps * (across.taps * inputs % 4),
             "macs of an odd channel": pixels * (outputs % 2) * depth,
@@ -69,9 +101,13 @@ def _conv_2d(graph: Graph, op: Op) -> Work:
             "steps of 16 products": pixels * outputs * -(-depth // 16),
             "steps of 16 products in groups of 4 channels": pixels * -(-outputs // 4) * 4 * -(-depth // 16),
             "groups of 4 channels": pixels * -(-outputs // 4),
-            **_large_windows(pixels, outputs, down.taps, across.taps * inputs),
         },
     )
+
+
+def _rows_at_edges(down: Side, across: Side) -> int:
+    """Rows inside the input of windows that are not wholly inside."""
+    return down.inside * across.outputs - down.whole * across.whole * down.taps
 
 
 def _past(down: Side, across: Side, multiple: int) -> int:
@@ -79,17 +115,11 @@ def _past(down: Side, across: Side, multiple: int) -> int:
     return down.outputs * (across.outputs % multiple)
 
 
-_GATHERED_AT_MOST = 1792 // 3
-"""Values in a window that is gathered before it is multiplied: firmware/kernels/mve/conv_2d.c, BUFFER."""
-
-
-def _large_windows(pixels: int, outputs: int, rows: int, run: int) -> Mapping[str, float]:
-    is_large = rows * run > _GATHERED_AT_MOST
-    steps = pixels * outputs * rows * -(-run // 16)
-    return {
-        "outputs of large windows": is_large * pixels * outputs,
-        "steps of 16 products in large windows": is_large * steps,
-    }
+def _conv_row(down: Side, across: Side) -> str:
+    is_whole = down.whole * across.whole == down.outputs * across.outputs
+    if not is_whole or down.taps * across.taps > 1:
+        return "CONV_2D"
+    return "CONV_2D 1x1" if (down.stride, across.stride) == (1, 1) else "CONV_2D 1x1 strided"
 
 
 def _depthwise(graph: Graph, op: Op) -> Work:
@@ -100,7 +130,6 @@ def _depthwise(graph: Graph, op: Op) -> Work:
     taps = down.taps * across.taps
     inside = down.inside * across.inside
     at_edges = pixels - down.whole * across.whole
-    in_threes = down.outputs * -(-across.outputs // 3) * 3
     vectors = -(-outputs // 16)
     return Work(
         row=_depthwise_row(options, (down.taps, across.taps), inputs, outputs),
@@ -116,12 +145,11 @@ def _depthwise(graph: Graph, op: Op) -> Work:
             "inputs": math.prod(_shape(graph, op, 0)),
             "macs": pixels * outputs * taps,
             "macs inside": inside * outputs,
+            "macs outside": (pixels * taps - inside) * outputs,
             "outputs at edges": at_edges * outputs,
             "kernel rows": pixels * outputs * down.taps,
-            "outputs in threes": in_threes * outputs,
-            "kernel rows in threes": in_threes * outputs * down.taps,
-            "macs in threes": in_threes * outputs * taps,
-            "macs in threes, 3 wide": in_threes * outputs * taps * (across.taps == 3 and across.stride <= 2),
+            "kernel rows inside": down.inside * across.outputs * outputs,
+            "kernel rows inside at edges": _rows_at_edges(down, across) * outputs,
             "macs of channels past a multiple of 4": pixels * (outputs % 4) * taps,
             "outputs of channels past a multiple of 4": pixels * (outputs % 4),
             "vectors of 16 channels": pixels * vectors,
@@ -181,6 +209,8 @@ def _pool(graph: Graph, op: Op) -> Work:
             "vectors of 16 channels": pixels * vectors,
             "vectors of 16 values": inside * vectors,
             "rows of windows": down.inside * across.outputs,
+            "vectors of 8 channels": pixels * -(-channels // 8),
+            "vectors of 8 values": inside * -(-channels // 8),
         },
     )
 
