@@ -1,21 +1,39 @@
-"""Trials → the coefficients of `cost`: ``python -m tinydeploy.benchmark.fit`` makes tinydeploy/cost/instructions.json."""
+"""Trials → the coefficients of `cost`, in tinydeploy/cost/instructions.json.
+
+    TINYDEPLOY_TFLM_LIB=... python -m tinydeploy.benchmark.fit
+
+measures the synthetic networks on the virtual boards, which takes an hour or two, and fits. What was measured is kept
+in a file, so that a second run measures only what is new to it.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
+import click
 import numpy as np
 
 from tinydeploy.benchmark.least_squares import non_negative_least_squares
 from tinydeploy.benchmark.synthetic import synthetic_network
-from tinydeploy.benchmark.trials import Trial
-from tinydeploy.cost.coefficients import Coefficients
+from tinydeploy.benchmark.trials import SETTINGS, Trial, read_trials, trials_of, write_trials
+from tinydeploy.cost.coefficients import COEFFICIENTS, Coefficients, coefficients_text
 from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.work import Work, layer_work
 from tinydeploy.engines.aot.passes import run_passes
+from tinydeploy.engines.tflm.library import describe_named_library
+from tinydeploy.files import cache_dir, write_file
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import parse_model
+
+NETWORKS = 8
+"""Enough that every kind of layer is there many times."""
+
+_NOTE = (
+    "Instructions for each amount of a layer's work (tinydeploy/cost/work.py), fitted to synthetic networks on emulated "
+    "cores: tflite-micro 90b983c2b with its CMSIS-NN, GCC 12.2.1, QEMU 7.2. Made by python -m tinydeploy.benchmark.fit."
+)
 
 _ENOUGH = 3
 """Layers without which a row is not fitted."""
@@ -35,11 +53,11 @@ class Layer:
 
 
 def fit(trials: Sequence[Trial]) -> Mapping[Setting, Coefficients]:
-    """The coefficients of every setting that was measured."""
+    """The coefficients of every setting that was measured with two networks or more."""
     by_setting = defaultdict(list)
     for trial in trials:
         by_setting[trial.setting].append(trial)
-    return {setting: _fit_setting(found) for setting, found in sorted(by_setting.items())}
+    return {setting: _fit_setting(found) for setting, found in sorted(by_setting.items()) if len(found) > 1}
 
 
 def _fit_setting(trials: Sequence[Trial]) -> Coefficients:
@@ -115,3 +133,37 @@ def _network(seed: int) -> Graph:
 @cache
 def _reduced(seed: int) -> Graph:
     return run_passes(_network(seed))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--networks", default=NETWORKS, show_default=True, help="How many synthetic networks to measure.")
+@click.option(
+    "--trials",
+    "kept",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What was measured before; more is added. Default: a file in the cache folder.",
+)
+@click.option("--measure/--no-measure", default=True, help="Or only fit what was measured before.")
+def main(*, networks: int, kept: Path | None, measure: bool) -> None:
+    """Fit the model of instructions per layer to synthetic networks, and write tinydeploy/cost/instructions.json.
+
+    TensorFlow Lite Micro is measured where TINYDEPLOY_TFLM_LIB names its sources.
+    """
+    path = kept or cache_dir() / "trials.jsonl"
+    trials = read_trials(path)
+    if measure:
+        has_library = describe_named_library() is not None
+        settings = [setting for setting in SETTINGS if setting.engine == "aot" or has_library]
+        for trial in trials_of(settings, range(networks), trials):
+            trials = (*trials, trial)
+            write_trials(trials, path)
+            click.echo(f"{trial.setting}, network {trial.seed}: {trial.instructions:,} instructions", err=True)
+    fitted = fit(trials)
+    write_file(COEFFICIENTS, coefficients_text(fitted, _NOTE).encode())
+    for setting, found in fitted.items():
+        click.echo(f"{setting}: {len(found.rows)} kinds of layers, networks left out within {found.error:.1%}")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tinydeploy.benchmark.fit")
