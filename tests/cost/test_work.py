@@ -1,12 +1,11 @@
 """What layers have to do, counted by hand."""
 
+import numpy as np
 import pytest
 from tflite_builder import ModelBuilder
 
-import numpy as np
-
-from tinydeploy.cost.scalar_work import scalar_conv_amounts
 from tinydeploy.cost.mve_work import mve_depthwise_amounts, mve_matrix_amounts
+from tinydeploy.cost.scalar_work import scalar_conv_amounts
 from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.windows import Side, sides_of
 from tinydeploy.cost.work import Work, layer_work

@@ -31,8 +31,9 @@ NETWORKS = 8
 """Enough that every kind of layer is there many times."""
 
 _NOTE = (
-    "Instructions for each amount of a layer's work (tinydeploy/cost/work.py), fitted to synthetic networks on emulated "
-    "cores: tflite-micro 90b983c2b with its CMSIS-NN, GCC 12.2.1, QEMU 7.2. Made by python -m tinydeploy.benchmark.fit."
+    "Instructions for each amount of a layer's work (tinydeploy/cost/work.py), fitted to synthetic networks on "
+    "emulated cores: tflite-micro 90b983c2b with its CMSIS-NN, GCC 12.2.1, QEMU 7.2. Made by python -m "
+    "tinydeploy.benchmark.fit."
 )
 
 _ENOUGH = 3

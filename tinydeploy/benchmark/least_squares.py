@@ -29,7 +29,8 @@ def non_negative_least_squares(matrix: _Floats, values: _Floats) -> _Floats:
             break
         free[int(gradient.argmax())] = True
         found = _feasible(matrix, values, found, free)
-    return found / scales
+    unscaled: _Floats = found / scales
+    return unscaled
 
 
 def _feasible(matrix: _Floats, values: _Floats, found: _Floats, free: npt.NDArray[np.bool_]) -> _Floats:

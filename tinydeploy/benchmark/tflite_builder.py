@@ -1,4 +1,4 @@
-"""Builds .tflite files for tests, good ones and deliberately odd ones, through the schema's object API.
+"""Builds .tflite files, good ones and deliberately odd ones, through the schema's object API.
 
     builder = ModelBuilder()
     x = builder.tensor((1, 8, 8, 3), scale=0.05, zero_point=-3)
@@ -105,7 +105,7 @@ class ModelBuilder:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def constant(self, values: npt.ArrayLike, **tensor: Any) -> int:
+    def constant(self, values: npt.ArrayLike, **tensor: Any) -> int:  # noqa: ANN401 - as `tensor` takes them
         """A constant of the array's type and shape; returns its index. Keywords as in `tensor`."""
         array = np.asarray(values)
         dtype = _DTYPE_NAMES.get(array.dtype.name, array.dtype.name.upper())
@@ -121,7 +121,7 @@ class ModelBuilder:
         outputs: Sequence[int],
         *,
         intermediates: Sequence[int] = (),
-        **options: Any,
+        **options: Any,  # noqa: ANN401 - what the schema's tables take
     ) -> int:
         """An op; returns its index. ``options`` are fields of its table in the schema, with names for enums."""
         op = schema.OperatorT()
@@ -167,7 +167,7 @@ def opened(data: bytes) -> ModelBuilder:
     return builder
 
 
-def _enum(field: str, value: Any) -> Any:
+def _enum(field: str, value: Any) -> Any:  # noqa: ANN401
     if field == "padding":
         return getattr(schema.Padding, value)
     if field == "fusedActivationFunction":

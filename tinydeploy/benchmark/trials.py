@@ -109,7 +109,14 @@ def write_trials(trials: Iterable[Trial], path: Path) -> None:
 
 
 def _trial_of(found: Mapping[str, Any]) -> Trial:
-    return Trial(**{**found, "setting": Setting(**found["setting"]), "layers": tuple(found["layers"]), "planned": tuple(found.get("planned", ()))})
+    return Trial(
+        **{
+            **found,
+            "setting": Setting(**found["setting"]),
+            "layers": tuple(found["layers"]),
+            "planned": tuple(found.get("planned", ())),
+        }
+    )
 
 
 def _boards(folder: Path) -> dict[str, str]:

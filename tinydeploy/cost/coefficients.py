@@ -16,6 +16,7 @@ from tinydeploy.cost.work import Work
 
 COEFFICIENTS = Path(__file__).with_name("instructions.json")
 
+
 @dataclass(frozen=True, kw_only=True)
 class Coefficients:
     """Of one setting: instructions for each amount of each row, and for what is around the layers.

@@ -9,11 +9,11 @@ from tinydeploy.model.graph import Conv2DOptions, DepthwiseConv2DOptions, Graph,
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One side: its sizes, the window's taps, stride and dilation along it, and how many taps are inside the input.
+    """One side: its sizes, the window's taps, stride and dilation along it, and what windows see.
 
-    ``before`` is how far the first window reaches out of the input.
-    ``alike`` has the groups of neighbouring windows, from the first on: how many, and how many of their taps are
-    inside; windows all of whose taps are make one group, all others one each. ``inside`` counts the taps that meet a value, of all windows together; ``whole`` the windows all of whose taps do.
+    ``before`` is how far the first window reaches out of the input. ``inside`` counts the taps that meet a value, of
+    all windows together; ``whole`` the windows all of whose taps do. ``alike`` has the groups of neighbouring windows,
+    from the first on: how many, and the taps inside; whole windows make one group, all others one each.
     Over both sides the products of these counts are those of the whole layer.
     """
 
@@ -46,7 +46,9 @@ def sides_of(graph: Graph, op: Op) -> tuple[Side, Side]:
             outputs[i],
             kernel[i],
             (strides[i], dilations[i]),
-            before[i] if before else _before(options.padding, sizes[i], outputs[i], kernel[i], strides[i], dilations[i]),
+            before[i]
+            if before
+            else _before(options.padding, sizes[i], outputs[i], kernel[i], strides[i], dilations[i]),
         )
         for i in (0, 1)
     )
