@@ -2,6 +2,7 @@
 
 import pytest
 from benchmark_results import MODEL, results, run_of
+from deployments import write_model
 
 from tinydeploy.benchmark.estimates import Compared, compared, page
 from tinydeploy.cost.coefficients import coefficients

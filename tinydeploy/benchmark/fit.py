@@ -58,7 +58,19 @@ def fit(trials: Sequence[Trial]) -> Mapping[Setting, Coefficients]:
     by_setting = defaultdict(list)
     for trial in trials:
         by_setting[trial.setting].append(trial)
-    return {setting: _fit_setting(found) for setting, found in sorted(by_setting.items()) if len(found) > 1}
+    fitted = {setting: _fit_setting(found) for setting, found in sorted(by_setting.items()) if len(found) > 1}
+    for setting, like in _LIKE.items():
+        if setting in fitted and like in fitted:
+            fitted[setting] = replace(fitted[setting], rows={**fitted[like].rows, **fitted[setting].rows})
+    return fitted
+
+
+_LIKE = {
+    Setting(core="cortex-m4", engine="aot", kernels="optimized"): Setting(
+        core="cortex-m3", engine="aot", kernels="optimized"
+    )
+}
+"""Where a setting's layers of some kind are hardly ever computed by its plain kernels, whose figures stand in."""
 
 
 def _fit_setting(trials: Sequence[Trial]) -> Coefficients:
@@ -79,7 +91,9 @@ def _fitted(trials: Sequence[Trial]) -> Coefficients:
     removed = [layer.instructions for layer in layers if layer.work is None]
     around = [trial.instructions - sum(trial.layers) for trial in trials]
     counts = np.array([[1.0, len(trial.layers)] for trial in trials])
-    (per_inference, per_layer), *_ = np.linalg.lstsq(counts, np.array(around, np.float64), rcond=None)
+    weights = 1 / counts[:, 1]  # in a small network it is a larger share
+    matrix, values = counts * weights[:, None], np.array(around, np.float64) * weights
+    (per_inference, per_layer), *_ = np.linalg.lstsq(matrix, values, rcond=None)
     return Coefficients(
         rows={name: _fit_row(found) for name, found in rows.items() if len(found) >= _ENOUGH},
         removed=round(float(np.mean(removed)), 1) if removed else 0.0,

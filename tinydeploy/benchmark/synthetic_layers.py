@@ -139,18 +139,21 @@ def _fully_connected(net: SyntheticNetwork) -> None:
         return
     rows = math.prod(x.shape[1:3]) if is_rowwise else 1
     depth = math.prod(x.shape) // rows
-    units = min(net.size(1, 200), max(1, min(_MOST_MACS // 2, 40_000 * rows) // (depth * rows)))
+    _dense(net, x, rows, min(net.size(1, 200), max(1, min(_MOST_MACS // 2, 40_000 * rows) // (depth * rows))))
+
+
+def _dense(net: SyntheticNetwork, x: Value, rows: int, units: int) -> Value:
+    depth = math.prod(x.shape) // rows
     inputs, spread = net.weights(x, (units, depth), 0, depth, per_channel=net.maybe(0.4))
-    flat = net.op("RESHAPE", [x, net.constant(rows, depth)], net.value((rows, depth), x.scale, x.zero_point),
-                  newShape=[rows, depth])  # fmt: skip
+    flat = _reshaped(net, x, (rows, depth))
     y, activation = net.activated((rows, units), spread)
     net.op("FULLY_CONNECTED", [flat, *inputs[1:]], y, fusedActivationFunction=activation)
-    _as_image(net, y)
+    return _reshaped(net, y, (1, rows, 1, units))
 
 
-def _as_image(net: SyntheticNetwork, x: Value) -> None:
-    shape = (1, x.shape[0], 1, x.shape[1])
-    net.op("RESHAPE", [x, net.constant(*shape)], net.value(shape, x.scale, x.zero_point), newShape=list(shape))
+def _reshaped(net: SyntheticNetwork, x: Value, shape: tuple[int, ...]) -> Value:
+    inputs = [x, net.constant(*shape)]
+    return net.op("RESHAPE", inputs, net.value(shape, x.scale, x.zero_point), newShape=list(shape))
 
 
 def _pool(net: SyntheticNetwork) -> None:
@@ -202,9 +205,9 @@ def _softmax(net: SyntheticNetwork) -> None:
     if rows == 1 and depth > 24:  # a classifier has few
         x, depth = _sliced(net, x, 2 + net.below(20)), 0
         depth = math.prod(x.shape)
-    flat = net.op("RESHAPE", [x, net.constant(rows, depth)], net.value((rows, depth), x.scale, x.zero_point),
-                  newShape=[rows, depth])  # fmt: skip
-    _as_image(net, net.op("SOFTMAX", [flat], net.value((rows, depth), 1 / 256, -128), beta=1.0))
+    flat = _reshaped(net, x, (rows, depth))
+    y = net.op("SOFTMAX", [flat], net.value((rows, depth), 1 / 256, -128), beta=1.0)
+    _reshaped(net, y, (1, rows, 1, depth))
 
 
 def _sliced(net: SyntheticNetwork, x: Value, channels: int) -> Value:
@@ -247,6 +250,32 @@ def _mean(net: SyntheticNetwork) -> None:
     assert x is not None
     y = net.value((1, 1, 1, x.shape[3]), x.scale, x.zero_point)
     net.op("MEAN", [x, net.constant(1, 2)], y, keepDims=True)
+
+
+def draw_rare(net: SyntheticNetwork) -> None:
+    """Small fully connected layers, and depthwise ones that make a multiple of 4 channels of each."""
+    for _ in range(6):
+        x = _sliced(net, net.images[0], 1 + net.below(4))
+        for _ in range(2):
+            x = _dense(net, x, 1, 1 + net.below(24))
+    for kernel, channels in (((10, 8), 8), ((3, 3), 16), ((5, 5), 4), ((8, 8), 12), ((10, 4), 8), ((3, 3), 4)):
+        height, width = net.size(5, 40), net.size(5, 40)
+        small = net.value((1, height, width, 4), net.images[0].scale, net.images[0].zero_point)
+        net.op("RESIZE_NEAREST_NEIGHBOR", [net.images[0], net.constant(height, width)], small)
+        inputs, spread = net.weights(small, (1, 1, 1, 4), 0, 4, per_channel=True)
+        single, activation = net.activated((1, height, width, 1), spread)
+        _windowed(net, "CONV_2D", inputs, single, ("SAME", (1, 1), 1, activation))
+        for source, multiplier in ((single, channels), (small, 4 * (1 + net.below(2)))):
+            _multiply(net, source, kernel, multiplier)
+
+
+def _multiply(net: SyntheticNetwork, x: Value, kernel: tuple[int, int], multiplier: int) -> None:
+    stride = (1 + net.below(2),) * 2
+    padding, (height, width) = _window(net, x, kernel, stride, 1)
+    channels = x.shape[3] * multiplier
+    inputs, spread = net.weights(x, (1, *kernel, channels), 3, math.prod(kernel), per_channel=True)
+    y, activation = net.activated((1, height, width, channels), spread)
+    _windowed(net, "DEPTHWISE_CONV_2D", inputs, y, (padding, stride, 1, activation), depthMultiplier=multiplier)
 
 
 DRAWN: dict[Callable[[SyntheticNetwork], None], float] = {

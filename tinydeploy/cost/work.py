@@ -35,7 +35,26 @@ def layer_work(graph: Graph, op: Op, setting: Setting) -> Work | None:
         amounts = _conv_2d  # as the aot engine computes it
     work = amounts(graph, op)
     counted = _counted(graph, op, setting.counted, work.row) if setting.counted else None
-    return work if counted is None else replace(work, amounts=counted)
+    return replace(work, row=_row(work.row, setting), amounts=work.amounts if counted is None else counted)
+
+
+def _row(row: str, setting: Setting) -> str:
+    """The row of the kernel that computes it; CMSIS-NN has one for each shape."""
+    kind = row.split(" ", maxsplit=1)[0]
+    if setting.kernels == "reference" and kind in _WINDOWED:
+        return kind
+    if setting.engine == "aot" and (kind == "DEPTHWISE_CONV_2D" or row == "CONV_2D 1x1 strided"):
+        return kind
+    if setting.engine == "aot" and kind == "SUB":
+        return row.replace("SUB", "ADD")  # one kernel for both
+    if row.startswith(_OF_ONE_CHANNEL):
+        is_by_4 = row.endswith(_BY_4[True])
+        return _OF_ONE_CHANNEL if setting.core == "cortex-m55" else "DEPTHWISE_CONV_2D multiplied" + _BY_4[is_by_4]
+    return row
+
+
+_WINDOWED = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_OF_ONE_CHANNEL = "DEPTHWISE_CONV_2D of one channel"
 
 
 def _counted(graph: Graph, op: Op, kernels: CountedKernels, row: str) -> Mapping[str, float] | None:
@@ -161,13 +180,21 @@ def _depthwise(graph: Graph, op: Op) -> Work:
 
 
 def _depthwise_row(options: Conv2DOptions, kernel: tuple[int, int], inputs: int, outputs: int) -> str:
-    if (options.dilation_h, options.dilation_w) != (1, 1):
+    """By the kernels of CMSIS-NN: arm_depthwise_conv_wrapper_s8.c and arm_depthwise_conv_s8.c of 4ab83cc3."""
+    is_dilated = (options.dilation_h, options.dilation_w) != (1, 1)
+    if inputs == 1 and outputs > _MOST_OF_ONE_CHANNEL:
+        return _OF_ONE_CHANNEL + _BY_4[outputs % 4 == 0 and not is_dilated]
+    if is_dilated:
         return "DEPTHWISE_CONV_2D dilated"
-    if inputs == 1 and outputs > 1:
-        return "DEPTHWISE_CONV_2D of one channel"
-    if outputs != inputs:
-        return "DEPTHWISE_CONV_2D multiplied"
-    return "DEPTHWISE_CONV_2D 3x3" if kernel == (3, 3) else "DEPTHWISE_CONV_2D"
+    if outputs == inputs:
+        return "DEPTHWISE_CONV_2D 3x3" if kernel == (3, 3) else "DEPTHWISE_CONV_2D"
+    return "DEPTHWISE_CONV_2D multiplied" + _BY_4[outputs % (4 * inputs) == 0]
+
+
+_MOST_OF_ONE_CHANNEL = 8
+"""Output channels above which CMSIS-NN computes a depthwise layer of one input channel as a convolution, with MVE."""
+
+_BY_4 = ("", " by 4")
 
 
 def _fully_connected(graph: Graph, op: Op) -> Work:
@@ -226,8 +253,7 @@ def _arithmetic(graph: Graph, op: Op) -> Work:
     """A kernel goes over runs of values that neither operand repeats."""
     output = graph.output_of(op)
     first, second = _shape(graph, op, 0), _shape(graph, op, 1)
-    kind = "MUL" if op.kind == "MUL" else "ADD"
-    row = kind if first == second else f"{kind} broadcast"
+    row = op.kind if first == second else f"{op.kind} broadcast"
     return Work(row=row, amounts={"calls": 1, "values": output.elements, "vectors": -(-output.elements // 16)})
 
 
