@@ -11,7 +11,7 @@ from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.work import layer_work
 from tinydeploy.model.reader import parse_model
 
-SETTING = Setting(core="cortex-m3", engine="tflm", kernels="reference")
+SETTING = Setting(core="cortex-m3", engine="tflm", kernels="optimized")
 
 
 def test_the_same_seed_gives_the_same_network():
