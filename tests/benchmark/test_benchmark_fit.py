@@ -54,7 +54,7 @@ def a_trial(seed: int) -> Trial:
 def test_a_network_that_was_left_out_is_estimated_as_well_as_those_that_were_fitted():
     trials = [a_trial(seed) for seed in (1, 2, 4)]
     found = fit(trials)[SETTING]
-    assert found.error < 0.02
+    assert found.error < 0.1
     assert found.per_inference == pytest.approx(100, abs=1)
     assert estimated(found, trials[0]) == pytest.approx(trials[0].instructions, rel=0.01)
 
