@@ -64,7 +64,7 @@ def _measured(timing: Timing) -> Figure:
 
 
 def _estimated(estimate: InstructionsEstimate) -> Figure:
-    return Figure(value=estimate.total, source="estimated", origin=f"instructions within {estimate.error:.0%}")
+    return Figure(value=estimate.total, source="estimated", origin=f"within {100 * estimate.error:.0f} %")
 
 
 def _estimated_time(time: TimeEstimate | None) -> Milliseconds | None:

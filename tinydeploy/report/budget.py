@@ -86,8 +86,8 @@ def growth_text(change: Change) -> str:
 def time_text(time: Milliseconds) -> str:
     """Milliseconds with as many digits as they are good for."""
     if time.low == time.high:
-        return f"{time.low:,.3g}"
-    return f"{time.low:,.2g} to {time.high:,.2g}"
+        return f"{time.low:,.1f}" if time.low >= 100 else f"{time.low:.3g}"
+    return " to ".join(f"{float(f'{end:.2g}'):,g}" for end in (time.low, time.high))
 
 
 def _broken(report: BudgetReport) -> list[RenderableType]:
@@ -136,24 +136,29 @@ def _marked(figure: Figure | None) -> str:
 
 
 def _notes(report: BudgetReport) -> Iterator[str]:
-    """What the marks mean, where figures are from, and who refused."""
-    figures = [figure for budget in report.boards for figure in _figures(budget)]
-    origins = sorted({figure.origin for figure in figures if figure.source == "measured"})
-    estimates = sorted({figure.origin for figure in figures if figure.source == "estimated" and figure.origin})
-    if origins:
-        yield f"* measured before: {', '.join(origins)}"
-    if any(figure.source == "estimated" for figure in figures):
-        yield "~ estimated" + (f": {'; '.join(map(visible, estimates))}" if estimates else "")
-    yield from board_notes([budget.plan for budget in report.boards])
-    refused: dict[str, list[str]] = {}
+    """What the marks mean, where the figures are from, and who refused: each with the boards that it is about."""
+    if any(figure.source == "estimated" for budget in report.boards for _, figure in _figures(budget)):
+        yield "~ is estimated, * was measured before; RAM and flash are read from the firmware with --build"
+    notes: dict[str, list[str]] = {}
+    for budget in report.boards:
+        board = budget.plan.board.id
+        for name, figure in _figures(budget):
+            if figure.source == "measured":
+                notes.setdefault(f"measured   in {figure.origin}", []).append(board)
+            elif figure.source == "estimated" and figure.origin:
+                notes.setdefault(f"estimated  {name} {figure.origin}", []).append(board)
     for refusal in report.refusals:
-        refused.setdefault(f"not with {refusal.engine}: {visible(refusal.reason)}", []).append(refusal.board)
-    yield from (f"{reason} ({', '.join(boards)})" for reason, boards in refused.items())
+        notes.setdefault(f"not with {refusal.engine}  {visible(refusal.reason)}", []).append(refusal.board)
+    yield from (f"{note}: {', '.join(dict.fromkeys(boards))}" for note, boards in notes.items())
+    yield from board_notes([budget.plan for budget in report.boards])
 
 
-def _figures(budget: BoardBudget) -> Iterator[Figure | Milliseconds]:
-    yield from (budget.ram, budget.flash)
-    yield from (figure for figure in (budget.instructions, budget.milliseconds) if figure)
+def _figures(budget: BoardBudget) -> Iterator[tuple[str, Figure | Milliseconds]]:
+    yield from (("RAM", budget.ram), ("flash", budget.flash))
+    if budget.instructions:
+        yield "instructions", budget.instructions
+    if budget.milliseconds:
+        yield "ms", budget.milliseconds
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[RenderableType]:
