@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "integer_model": "progress convert samples model errors",
     "running": "contact deployment link devices project plan progress errors",
     "lock": "deployment engines model files errors",
-    "cost": "bench plan model",
+    "cost": "bench plan engines model",
     "deployment": "convert bench verify link devices image project plan engines",
     "progress": "convert plan",
     "convert": "verify samples engines worker model process files errors",

@@ -13,7 +13,6 @@ from tinydeploy.benchmark.figures import BenchModel, Cost, ModelLayer, Origin, R
 from tinydeploy.benchmark.variants import VARIANTS
 from tinydeploy.boards import Board, load_boards
 from tinydeploy.deployment import Deployment, Target
-from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.errors import FitError, LinkError, ModelError
 from tinydeploy.model.graph import Graph, Op
 from tinydeploy.model.macs import op_macs
@@ -116,11 +115,9 @@ def executed_macs(plan: Plan) -> tuple[int, ...]:
 
     Their sum is the plan's ``macs``.
     """
-    graph, engine = plan.graph, plan.engine
-    is_compiled = engine.engine == "aot" and engine.kernels != "reference"
-    reduced = run_passes(graph) if is_compiled else graph
-    left = {op.index: op_macs(reduced, op) for op in reduced.ops}
-    return tuple(left.get(op.index, 0) for op in graph.ops)
+    executed = plan.engine.executed
+    left = {op.index: op_macs(executed, op) for op in executed.ops}
+    return tuple(left.get(op.index, 0) for op in plan.graph.ops)
 
 
 def _run(path: Path, model: BenchModel, board: str, name: str, tflm_library: str | None, tools: Tools) -> Run:

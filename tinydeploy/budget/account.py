@@ -2,6 +2,8 @@
 
 from tinydeploy.budget.earlier import Earlier, Timing
 from tinydeploy.budget.figures import BoardBudget, Figure, Milliseconds, Source
+from tinydeploy.cost.instructions import InstructionsEstimate, estimate_instructions
+from tinydeploy.cost.time import TimeEstimate, estimate_time
 from tinydeploy.image import Image
 from tinydeploy.plan import Plan
 
@@ -11,17 +13,18 @@ def account(plan: Plan, earlier: Earlier, image: Image | None = None) -> BoardBu
 
     Memory is that of ``image``, a firmware that was built of this plan; else what an earlier one took; else the plan's.
     """
-    timing = earlier.timing(plan)
     ram, flash = _memory(plan, earlier, image)
-    is_instructions = timing is not None and timing.unit == "instructions"
+    timing, estimate = earlier.timing(plan), estimate_instructions(plan)
+    counted = timing if timing and timing.unit == "instructions" else None
+    timed = timing if timing and timing.unit == "us" else None
     return BoardBudget(
         plan=plan,
         arena=_arena(plan),
         ram=ram,
         flash=flash,
-        instructions=_measured(timing) if timing and is_instructions else None,
-        layer_instructions=timing.layers if timing and is_instructions else None,
-        milliseconds=_milliseconds(timing) if timing and not is_instructions else None,
+        instructions=_measured(counted) if counted else _estimated(estimate) if estimate else None,
+        layer_instructions=counted.layers if counted and counted.layers else estimate.layers if estimate else None,
+        milliseconds=_measured_time(timed) if timed else _estimated_time(estimate_time(plan, estimate)),
     )
 
 
@@ -60,6 +63,16 @@ def _measured(timing: Timing) -> Figure:
     return Figure(value=timing.per_inference, source="measured", origin=timing.origin)
 
 
-def _milliseconds(timing: Timing) -> Milliseconds:
+def _estimated(estimate: InstructionsEstimate) -> Figure:
+    return Figure(value=estimate.total, source="estimated", origin=f"instructions within {estimate.error:.0%}")
+
+
+def _estimated_time(time: TimeEstimate | None) -> Milliseconds | None:
+    if time is None:
+        return None
+    return Milliseconds(low=time.low_ms, high=time.high_ms, source="estimated", origin=time.source)
+
+
+def _measured_time(timing: Timing) -> Milliseconds:
     time = timing.per_inference / 1000
     return Milliseconds(low=time, high=time, source="measured", origin=timing.origin)

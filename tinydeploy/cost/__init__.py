@@ -1,1 +1,1 @@
-"""What each layer costs on a board, and what a layer of its kind usually costs there."""
+"""What layers cost: estimated before there is a build, measured on a board, and what is usual there."""

@@ -4,7 +4,9 @@ A layer's cost is nearly a share per multiply-accumulate and a share per output 
 and, where the window is larger than 1x1, for gathering its inputs. With both, one row describes small and large layers
 alike: the first convolution of an image with its three channels, and a depthwise one of any window.
 
-The figures are to tell a kernel that works from one that has silently fallen back to a slow one. They are no benchmark.
+The figures are to tell a kernel that works from one that has silently fallen back to a slow one. They are no benchmark,
+and no estimate of a layer either: `instructions` has those, with all that slows a kernel down. This is the yardstick
+that knows nothing of it, so that a layer whose shape no fast kernel takes stands out.
 """
 
 import enum

@@ -102,10 +102,10 @@ class EnginePlan:
     with the kernels used, ``state_bytes`` the engine's own variables beside the arena. ``library`` names the
     third-party code that runs the model, and its version, and never a place on this machine; ``library_identity`` is
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
-    is not computed, and is empty where an engine knows only one; ``macs`` are the multiply-accumulates that one
-    inference really executes. ``memory`` is what lies where in the arena, and ``arena_if`` how many bytes would be
-    reserved if some of that were otherwise, all placed again. ``optimize`` is the objective asked for. ``generate``
-    makes the code; both are pure.
+    is not computed, and is empty where an engine knows only one; ``executed`` is the graph that one inference really
+    executes, whose ops keep the ``index`` that they have in the model, and ``macs`` its multiply-accumulates.
+    ``memory`` is what lies where in the arena, and ``arena_if`` how many bytes would be reserved if some of that were
+    otherwise, all placed again. ``optimize`` is the objective asked for. ``generate`` makes the code; both are pure.
     """
 
     engine: str
@@ -128,6 +128,7 @@ class EnginePlan:
     macs: int
     memory: MemoryMap
     arena_if: Callable[[Alteration], int]
+    executed: Graph
     generate: Callable[[], ModelCode]
     ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None

@@ -70,6 +70,7 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
         macs=graph_macs(compiled.graph),
         memory=memory_map(compiled.graph, program, layout),
         arena_if=lambda alteration: plan_layout(compiled.graph, program, alteration).arena_bytes,
+        executed=compiled.graph,
         ways=_ways(graph, compiled),
         generate=lambda: _generate(graph, compiled, layout),
     )

@@ -102,6 +102,7 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
         macs=graph_macs(graph),
         memory=memory_map(graph, planned, arena.reserved_bytes),
         arena_if=lambda alteration: _arena_if(graph, _sizes(board, kernels), arena, alteration),
+        executed=graph,
         generate=lambda: _generate(graph, board, settings, library, missing, arena),
     )
 
