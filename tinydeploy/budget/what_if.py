@@ -70,17 +70,22 @@ def what_if(plan: Plan, *, replan: Replan, replan_for_ram: Replan | None = None)
 
 
 def next_peak(plan: Plan) -> str | None:
-    """How much there is to be gained at the arena's peak alone: a sentence; None without an arena."""
+    """How much there is to be gained at the arena's peak alone: a sentence; None without an arena.
+
+    What the planner has not made use of counts as a gain: with a smaller peak it may place better.
+    """
     engine, peak = plan.engine, plan.engine.peak
     others = [(live, op) for op, live in enumerate(engine.layer_arena_bytes) if peak is None or op != peak.op]
     if peak is None or not others:
         return None
     live, op = max(others, key=lambda one: (one[0], -one[1]))
     here, there = (f"op {index} {printable(plan.graph.ops[index].kind)}" for index in (peak.op, op))
-    gain = engine.layer_arena_bytes[peak.op] - live
-    if gain <= 0:
-        return f"{there} needs as much as {here}, {live:,} B: nothing is to be gained at one of them alone"
-    return f"without the peak at {here} the next is {there} with {live:,} B: no more than {gain:,} B are to be gained"
+    less = engine.layer_arena_bytes[peak.op] - live
+    gain = less + engine.arena_reserved_bytes - engine.lower_bound_bytes
+    most = f"no more than {gain:,} B are" if gain > 0 else "nothing is"
+    if less <= 0:
+        return f"{there} needs as much as {here}, {live:,} B: {most} to be gained at one of them alone"
+    return f"without the peak at {here} the next is {there} with {live:,} B: {most} to be gained"
 
 
 def _with_arena(plan: Plan, alteration: Alteration) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tinydeploy.memory.memory_map import Alteration, MapBlock, MemoryMap
 from tinydeploy.model.graph import Conv2DOptions, Graph, Op, PoolOptions, Tensor
 from tinydeploy.model.macs import op_macs
-from tinydeploy.model.text import printable, tensor_label
+from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
 
 _BY_ROWS = frozenset("ABS ADD HARD_SWISH LEAKY_RELU LOGISTIC MUL QUANTIZE SUB RELU RELU6 RELU_N1_TO_1 TANH".split())  # noqa: SIM905
@@ -42,7 +42,7 @@ def in_two_parts(plan: Plan, tensor: int) -> Halves | None:
     again = op_macs(graph, first) * (2 * rows - height) // height
     return Halves(
         change=f"op {first.index} {printable(first.kind)} and op {second.index} {printable(second.kind)} are computed "
-        f"in two halves, so that of {tensor_label(image)} there are never more than {rows} of {height} rows",
+        f"in two halves, so that of tensor {tensor} there are never more than {rows} of {height} rows",
         cost=f"{again:,} MACs are done twice; no engine here does that: the model has to be split by hand",
         alteration=Alteration(
             nbytes={block.tensor: -(-block.nbytes * rows // height)},
