@@ -9,6 +9,7 @@ from deployments import deployment_of, plan_of, tflm_plan, write_model
 from tinydeploy.bench import Latency
 from tinydeploy.budget.account import account
 from tinydeploy.budget.earlier import read_earlier
+from tinydeploy.cost.instructions import estimate_instructions
 from tinydeploy.errors import UsageError
 from tinydeploy.image import Image
 from tinydeploy.lock.entry import Lock, entry_of
@@ -43,6 +44,21 @@ def test_without_anything_else_it_is_the_plan(plan):
     assert (budget.ram.value, budget.flash.value) == (plan.ram.used_bytes, plan.flash.used_bytes)
     assert budget.ram_free_bytes == plan.ram.free_bytes
     assert budget.flash_free_bytes == plan.flash.free_bytes
+    estimate = estimate_instructions(plan)
+    assert (budget.instructions.value, budget.instructions.source) == (estimate.total, "estimated")
+    assert budget.layer_instructions == estimate.layers
+
+
+def test_where_nothing_is_known_of_a_core_there_is_no_figure(tmp_path):
+    budget = account(plan_of(write_model(tmp_path), "esp32"), NOTHING)
+    assert (budget.instructions, budget.layer_instructions, budget.milliseconds) == (None, None, None)
+
+
+def test_milliseconds_are_told_of_the_board_that_somebody_has_published(tmp_path):
+    budget = account(plan_of(write_model(tmp_path), "nucleo_l4r5zi"), NOTHING)
+    assert 0 < budget.milliseconds.low < budget.milliseconds.high
+    assert budget.milliseconds.source == "estimated"
+    assert "MLPerf Tiny" in budget.milliseconds.origin
 
 
 def test_what_a_board_told_before_goes_before_the_estimate(plan, lock):
@@ -85,7 +101,8 @@ def test_a_bench_tells_every_layer(tmp_path, plan, lock):
     budget = account(plan, read_earlier(lock, [path]))
     assert budget.instructions.origin == "bench.json"
     assert len(budget.layer_instructions) == len(plan.graph.ops)
-    assert account(plan_of(tmp_path / "small.tflite", "pico"), read_earlier(lock, [path])).instructions is None
+    elsewhere = account(plan_of(tmp_path / "small.tflite", "pico"), read_earlier(lock, [path]))
+    assert elsewhere.instructions.source == "estimated"
 
 
 def test_microseconds_are_no_instructions(tmp_path, plan):
@@ -93,7 +110,7 @@ def test_microseconds_are_no_instructions(tmp_path, plan):
     latency = Latency(per_inference=1_500, unit="us", layers=(1_400,), layer_cycles=None)
     path.write_text(json.dumps(deployment_json(deployment_of(tmp_path / "small.tflite", plan, latency=latency))))
     budget = account(plan, read_earlier(None, [path]))
-    assert budget.instructions is None
+    assert budget.instructions.source == "estimated"
     assert (budget.milliseconds.low, budget.milliseconds.high, budget.milliseconds.source) == (1.5, 1.5, "measured")
 
 
