@@ -118,6 +118,7 @@ def test_microseconds_are_no_instructions(tmp_path, plan):
     ("content", "problem"),
     [
         (b"{", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON: maximum recursion depth"),
         (b"{}", "it is no bench: KeyError: 'model'"),
         (b"[]", "it is no bench: TypeError"),
     ],

@@ -1,13 +1,12 @@
 """An earlier budget, as `--json` wrote it, and what changed since."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tinydeploy.budget.figures import QUANTITIES, BoardBudget, Quantity
-from tinydeploy.errors import UsageError
+from tinydeploy.budget.json_file import json_of
 
 _KEYS: Mapping[Quantity, str] = {
     "arena": "arena_reserved_bytes",
@@ -55,16 +54,8 @@ def read_baseline(path: Path) -> Baseline:
     Raises:
         UsageError: It cannot be read, or is another file.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _unusable(path, f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:  # of JSON, and of UTF-8
-        raise _unusable(path, f"it is not JSON: {error}") from error
-    try:
+    with json_of("budget", path, purpose="compare with") as found:
         return dict(_entry(entry) for entry in found["boards"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _unusable(path, f"it is no budget: {type(error).__name__}: {error}") from error
 
 
 def _entry(entry: Mapping[str, Any]) -> tuple[BoardKey, Mapping[Quantity, int]]:
@@ -110,11 +101,3 @@ def _changes_of(
 def _key(budget: BoardBudget) -> BoardKey:
     engine = budget.plan.engine
     return budget.plan.board.id, engine.engine, engine.kernels
-
-
-def _unusable(path: Path, problem: str) -> UsageError:
-    return UsageError(
-        f"not a budget to compare with: {path}",
-        where={"reason": problem},
-        hint="give a file that `tinydeploy budget MODEL --board ID --json FILE` wrote",
-    )

@@ -1,12 +1,12 @@
 """What earlier runs told of a model on a board: the lock file, and the JSON files that `bench` wrote."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tinydeploy.errors import UsageError, visible
+from tinydeploy.budget.json_file import json_of
+from tinydeploy.errors import visible
 from tinydeploy.lock.entry import LockEntry
 from tinydeploy.lock.file import read_lock
 from tinydeploy.plan import Plan
@@ -94,17 +94,9 @@ def _bench_key(plan: Plan) -> _Key:
 
 
 def _read_bench(path: Path) -> tuple[_Key, Timing]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _unusable(path, f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:  # of JSON, and of UTF-8
-        raise _unusable(path, f"it is not JSON: {error}") from error
-    try:
+    with json_of("bench", path, purpose="take figures from") as found:
         key = (found["model"]["sha256"], found["board"], *(found[name] for name in _ENGINE_KEYS))
         return key, _timing(found["latency"], visible(path.name))
-    except (KeyError, TypeError) as error:
-        raise _unusable(path, f"it is no bench: {type(error).__name__}: {error}") from error
 
 
 def _timing(latency: Mapping[str, Any], name: str) -> Timing:
@@ -114,11 +106,3 @@ def _timing(latency: Mapping[str, Any], name: str) -> Timing:
     if unit not in ("instructions", "us") or not all(type(figure) is int and figure >= 0 for figure in figures):
         raise TypeError(f"no whole numbers of instructions or us: {figures}")
     return Timing(per_inference=figures[0], unit=unit, layers=layers, origin=name)
-
-
-def _unusable(path: Path, problem: str) -> UsageError:
-    return UsageError(
-        f"not a bench to take figures from: {path}",
-        where={"reason": problem},
-        hint="give a file that `tinydeploy bench MODEL --board ID --json FILE` wrote",
-    )
