@@ -37,6 +37,37 @@ def test_a_second_model_takes_less_than_5_s(name, tool, tmp_path, model_file):
     assert best_within(5, attempt) < 5
 
 
+TEN_BOARDS = (
+    *("qemu-cortex-m4", "qemu-cortex-m55", "netduinoplus2", "nucleo_f446re", "nucleo_l4r5zi"),
+    *("pico", "pico2", "nano33ble", "teensy41", "esp32s3"),
+)
+
+
+@pytest.mark.realtime
+def test_a_budget_of_300_kb_on_ten_boards_takes_less_than_1_s(tool, model_file):
+    vww = model_file("vww_int8.tflite")
+    boards = [option for board in TEN_BOARDS for option in ("--board", board)]
+
+    def attempt(_number: int) -> float:
+        begin = monotonic()
+        finished = tool("budget", vww, *boards, "--json", "-")
+        seconds = monotonic() - begin
+        assert finished.code == 4, finished.err  # the smallest of them is too small
+        assert len(json.loads(finished.out)["boards"]) == 10
+        return seconds
+
+    assert best_within(1, attempt) < 1
+
+
+def test_a_budget_loads_no_framework_and_starts_no_other_program(tool, model_file):
+    boards = [option for board in TEN_BOARDS for option in ("--board", board)]
+    finished = tool("budget", model_file("kws_int8.tflite"), *boards, PYTHONPROFILEIMPORTTIME="1", PATH="")
+    assert finished.code == 0
+    loaded = {line.rpartition("|")[2].strip() for line in finished.err.splitlines()}
+    assert "tinydeploy.budget.account" in loaded
+    assert loaded.isdisjoint({"tensorflow", "torch", "onnx", "tflite_micro", "jinja2", "elftools"})
+
+
 @pytest.mark.realtime
 def test_help_is_there_within_0_3_s(tool):
     def attempt(_number: int) -> float:

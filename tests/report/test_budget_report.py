@@ -47,8 +47,8 @@ def test_every_figure_says_how_far_it_can_be_trusted(report):
     assert lines[5:] == [
         "~ is estimated, * was measured before; RAM and flash are read from the firmware with --build",
         "measured   in tinydeploy.lock: qemu-cortex-m4",
-        "estimated  flash within 5 %: qemu-cortex-m4",
-        "estimated  instructions within 10 %: qemu-cortex-m4",
+        "estimated  flash (within 5 %): qemu-cortex-m4",
+        "estimated  instructions (within 10 %): qemu-cortex-m4",
     ]
 
 

@@ -146,7 +146,7 @@ def _notes(report: BudgetReport) -> Iterator[str]:
             if figure.source == "measured":
                 notes.setdefault(f"measured   in {figure.origin}", []).append(board)
             elif figure.source == "estimated" and figure.origin:
-                notes.setdefault(f"estimated  {name} {figure.origin}", []).append(board)
+                notes.setdefault(f"estimated  {name} ({figure.origin})", []).append(board)
     for refusal in report.refusals:
         notes.setdefault(f"not with {refusal.engine}  {visible(refusal.reason)}", []).append(refusal.board)
     yield from (f"{note}: {', '.join(dict.fromkeys(boards))}" for note, boards in notes.items())
