@@ -93,8 +93,8 @@ def benchmark(  # one argument for each option
         _show(read_results(pages.results), pages)
         return
     tools = Tools(
-        compiler=f"GCC {_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}",
-        emulator=f"QEMU {_version('qemu-system-arm', QEMU_PACKAGE)}",
+        compiler=f"GCC {program_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}",
+        emulator=f"QEMU {program_version('qemu-system-arm', QEMU_PACKAGE)}",
     )
     found = measured(
         models or usual_models(_CHECKOUT),
@@ -178,7 +178,7 @@ def _variants(given: Sequence[str], tflm_library: str | None) -> tuple[str, ...]
     return tuple(given or usual)
 
 
-def _version(program: str, package: str) -> str:
+def program_version(program: str, package: str) -> str:
     """The version that a program gives.
 
     Raises:
