@@ -10,9 +10,6 @@ from tinydeploy.errors import FitError, TinydeployError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.text import printable, tensor_label
 
-GAPS_BYTES = 24
-"""RAM that is lost where the arena and the buffers begin, each at a multiple of 16: half of that at each, on average."""
-
 LAYER_STATE_BYTES = 4
 """RAM of the runner for each layer: what the layer took when it was last timed."""
 
@@ -76,7 +73,6 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
                 "output buffers": buffers * engine.output_bytes,
                 "stack": board.stack_bytes,
                 "firmware (estimate)": firmware_state_bytes(board)
-                + GAPS_BYTES
                 + LAYER_STATE_BYTES * len(engine.layer_arena_bytes)
                 + engine.state_bytes,
                 **ram_taken,

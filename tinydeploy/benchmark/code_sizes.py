@@ -44,7 +44,9 @@ _NOTE = (
 Table = dict[str, object]
 
 
-def aot_table(boards: Iterable[Board], further: Iterable[Board], scratch: Path, on_line: Callable[[str], None]) -> Table:
+def aot_table(
+    boards: Iterable[Board], further: Iterable[Board], scratch: Path, on_line: Callable[[str], None]
+) -> Table:
     """The sizes of the firmware and of the kernels that the `aot` engine calls."""
     columns: dict[str, Links] = {}
     ports: dict[str, dict[str, int]] = {}
@@ -83,12 +85,13 @@ def tflm_table(graph: Graph, boards: Iterable[Board], scratch: Path, on_line: Ca
 
 def _table(columns: Mapping[str, Links], ports: Mapping[str, Mapping[str, int]], *, around_bytes: int) -> Table:
     """``around_bytes`` are the variables of the probe's own model."""
-    return {
-        "base": base_of(columns, is_common),
-        "state": {column: size - around_bytes for column, size in base_of(columns, is_variable).items()},
-        "ports": ports,
-        "parts": [{"of": list(users), "bytes": sizes} for users, sizes in parts_of(columns, is_common).items()],
-    }
+    state = {column: size - around_bytes for column, size in base_of(columns, is_variable).items()}
+    parts, variables = (_rows(parts_of(columns, is_counted)) for is_counted in (is_common, is_variable))
+    return {"base": base_of(columns, is_common), "state": state, "ports": ports, "parts": parts, "variables": variables}
+
+
+def _rows(parts: Mapping[tuple[str, ...], Mapping[str, int]]) -> list[dict[str, object]]:
+    return [{"of": list(users), "bytes": sizes} for users, sizes in parts.items()]
 
 
 def _add_ports(ports: dict[str, dict[str, int]], links: Mapping[Piece, int], core: str) -> None:
@@ -122,7 +125,7 @@ def table_text(table: Table) -> str:
     """JSON with a line for each row, so that a size that changes is a line that changes."""
     head = {"note": _NOTE, **{name: value for name, value in table.items() if not isinstance(value, dict | list)}}
     blocks = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-    for name, rows in table.items():
+    for name, rows in ((name, rows) for name, rows in table.items() if rows):
         if isinstance(rows, list):
             blocks.append(f"{json.dumps(name)}: [\n{_lines(map(json.dumps, rows))}\n]")
         elif isinstance(rows, dict):

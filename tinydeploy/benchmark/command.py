@@ -168,13 +168,18 @@ def _boards(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(board.id for board in boards)
 
 
+def has_library(given: str | None) -> bool:
+    """Whether TensorFlow Lite Micro is named: here, by a variable or in the user's file."""
+    return given is not None or describe_named_library() is not None
+
+
 def _variants(given: Sequence[str], tflm_library: str | None) -> tuple[str, ...]:
-    has_library = tflm_library is not None or describe_named_library() is not None
-    missing = [name for name in given if VARIANTS[name].needs_library and not has_library]
+    is_there = has_library(tflm_library)
+    missing = [name for name in given if VARIANTS[name].needs_library and not is_there]
     if missing:
         hint = "--tflm-lib SPEC, or set TINYDEPLOY_TFLM_LIB"
         raise UsageError(f"{', '.join(missing)} needs TensorFlow Lite Micro, and none is named", hint=hint)
-    usual = (name for name, one in VARIANTS.items() if one.is_usual and (has_library or not one.needs_library))
+    usual = (name for name, one in VARIANTS.items() if one.is_usual and (is_there or not one.needs_library))
     return tuple(given or usual)
 
 

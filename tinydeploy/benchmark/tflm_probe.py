@@ -1,6 +1,6 @@
 """A firmware with all of TensorFlow Lite Micro's kernels, and what each op kind links."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -35,9 +35,11 @@ extern "C" int {root}(AllOps *ops)
 """
 
 
-def tflm_links(graph: Graph, board: Board, library: TflmLibrary, scratch: Path) -> Links:
+def tflm_links(
+    graph: Graph, board: Board, library: TflmLibrary, scratch: Path, kinds: Collection[str] = KERNELS
+) -> Links:
     """What each op kind links on a board, by the name that code_size.py has for it; ``graph`` can be any."""
-    ops = all_ops(library)
+    ops = {name: op for name, op in all_ops(library).items() if op.kind in kinds}
     project = probe_project(graph, board, library, ops)
     folder = cache_dir("projects") / project.folder_name
     build_project(project, folder)
@@ -63,9 +65,7 @@ def _ops(int8_only: frozenset[str]) -> Iterator[tuple[str, ResolvedOp]]:
             yield f"{kind} int8", ResolvedOp(kind=kind, call=call, header=INT8_REGISTRATIONS[function])
 
 
-def probe_project(
-    graph: Graph, board: Board, library: TflmLibrary, ops: Mapping[str, ResolvedOp]
-) -> FirmwareProject:
+def probe_project(graph: Graph, board: Board, library: TflmLibrary, ops: Mapping[str, ResolvedOp]) -> FirmwareProject:
     """A firmware with a model and none of its ops, and a function beside it for each of ``ops``."""
     project = with_kernels_of(library.project, [op.call for op in ops.values()])
     nothing = ResolvedOp(kind="", call=_NO_OP)

@@ -11,7 +11,7 @@ from tinydeploy.boards import Board
 from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files
 from tinydeploy.engines.aot.program import Parameter
-from tinydeploy.engines.size_table import SizeTable, column_of, read_size_table
+from tinydeploy.engines.size_table import SizeTable, model_tables_bytes, read_size_table
 
 _USUAL_COLUMN: Mapping[KernelSet, str] = {
     "reference": "cortex-m4",
@@ -30,21 +30,17 @@ _CALL_CODE_BYTES = 23
 _CALL_CODE_BYTES_V6M = 35
 """The same on a Cortex-M0: Armv6-M has no instruction for large constants, which come from memory."""
 
-_MODEL_BYTES = 76
-"""``struct td_model``, ``struct td_arena`` and the model's SHA-256: firmware/include/td_model.h, 32 + 12 + 32."""
-
-_TENSOR_BYTES = 36
-"""``struct td_tensor`` of each input and output, there; the name, of which so many characters are kept, is apart."""
-
-_NAME_CHARS = 31
+_ARENA_BYTES = 12
+"""``struct td_arena``: firmware/include/td_model.h."""
 
 _SHIFT = re.compile(r"_shift_\d+$")
 
 
 def code_bytes(compiled: Compiled, board: Board) -> int:
     """What a firmware with this program has in flash beside the model's constant arrays, in bytes."""
-    column = column_of(board.core)
-    return _table().flash_bytes(board, column, _files(compiled)) + _model_bytes(compiled, column)
+    table = _table()
+    column = table.column(board.core)
+    return table.flash_bytes(board, column, _files(compiled)) + _model_bytes(compiled, column)
 
 
 def usual_code_bytes(compiled: Compiled) -> int:
@@ -63,17 +59,16 @@ def _files(compiled: Compiled) -> tuple[str, ...]:
 
 def _model_bytes(compiled: Compiled, column: str) -> int:
     """The generated source without its arrays: calls, parameter structs, tables; and what it instantiates."""
-    table, graph = _table(), compiled.graph
+    table = _table()
     calls = [call for layer in compiled.program.layers for call in layer.calls]
     each = _CALL_CODE_BYTES_V6M if column == "cortex-m0" else _CALL_CODE_BYTES
     functions = {name for call in calls for name in _constants(call.parameters)}
-    ends = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
     return (
         _INVOKE_CODE_BYTES
         + each * len(calls)
         + sum(-(-table.parameters[call.kernel] // 4) * 4 for call in calls)
-        + _MODEL_BYTES
-        + sum(_TENSOR_BYTES + min(len(tensor.name), _NAME_CHARS) + 1 for tensor in ends)
+        + _ARENA_BYTES
+        + model_tables_bytes(compiled.graph)
         + sum(table.instance_bytes(column, _SHIFT.sub("_shift", name)) for name in functions)
     )
 
