@@ -7,6 +7,7 @@ is linked again with each kernel by itself, and the linker's map says what that 
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ from tinydeploy.boards import Board, find_board
 from tinydeploy.build import COMPILER_PACKAGE
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.engines.tflm.library import resolve_library
+from tinydeploy.engines.tflm.op_table import KERNELS
 from tinydeploy.errors import TinydeployError
 from tinydeploy.files import data_dir, write_file
 from tinydeploy.model.graph import Graph
@@ -31,6 +33,25 @@ BOARDS = ("microbit", "qemu-cortex-m3", "qemu-cortex-m4", "qemu-cortex-m7", "qem
 
 FURTHER_PORTS = ("netduinoplus2",)
 """Boards with a core of those and a port of their own."""
+
+USUAL_KINDS = (
+    "ADD",
+    "AVERAGE_POOL_2D",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "RESHAPE",
+    "SOFTMAX",
+)
+"""The op kinds of TensorFlow Lite Micro that are measured on every core."""
+
+ALL_KINDS_ON = {("qemu-cortex-m4", "reference"), ("qemu-cortex-m4", "optimized"), ("qemu-cortex-m55", "optimized")}
+"""Where all the others are too, by board and choice of kernels: compiling them takes minutes on each.
+
+Elsewhere a kind takes what it does on a Cortex-M4 with the same kernels, and nothing of that counts as shared: a figure
+that is rather too high."""
+
+_STAND_IN = "cortex-m4"
 
 _MODEL = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits_int8.tflite"
 
@@ -76,11 +97,28 @@ def tflm_table(graph: Graph, boards: Iterable[Board], scratch: Path, on_line: Ca
         for kernels in ("reference", "optimized"):
             library = resolve_library(board, EngineSettings(kernels=kernels))
             on_line(f"{library.name} on {board.id}")
-            columns[f"{board.core} {library.kernel_set}"] = tflm_links(graph, board, library, scratch)
+            kinds = KERNELS if (board.id, kernels) in ALL_KINDS_ON else USUAL_KINDS
+            columns[f"{board.core} {library.kernel_set}"] = tflm_links(graph, board, library, scratch, kinds)
             libraries.add(library.name)
     sides = sum(graph.tensors[index].nbytes for index in (*graph.inputs, *graph.outputs))
     around_bytes = PROBE_ARENA_BYTES + 2 * sides + 4 * len(graph.ops)
-    return {"libraries": sorted(libraries), **_table(columns, {}, around_bytes=around_bytes)}
+    return {"libraries": sorted(libraries), **_table(with_stand_ins(columns), {}, around_bytes=around_bytes)}
+
+
+def with_stand_ins(columns: Mapping[str, Links]) -> dict[str, Links]:
+    """The columns, each with the functions that only its stand-in has; what those link is theirs alone."""
+    return {column: {**_stand_ins(columns, column, links), **links} for column, links in columns.items()}
+
+
+def _stand_ins(columns: Mapping[str, Links], column: str, links: Links) -> Links:
+    known = columns[f"{_STAND_IN} {column.partition(' ')[2]}"]
+    return {
+        root: {
+            replace(piece, origin=f"{root}: {piece.origin}"): size for piece, size in linked.items() - known[""].items()
+        }
+        for root, linked in known.items()
+        if root not in links
+    }
 
 
 def _table(columns: Mapping[str, Links], ports: Mapping[str, Mapping[str, int]], *, around_bytes: int) -> Table:
