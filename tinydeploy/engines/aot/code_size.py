@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from tinydeploy.boards import Board
 from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files
-from tinydeploy.engines.aot.program import Parameter
+from tinydeploy.engines.aot.program import Parameter, arrays_of
 from tinydeploy.engines.size_table import SizeTable, model_tables_bytes, read_size_table
 
 _USUAL_COLUMN: Mapping[KernelSet, str] = {
@@ -21,14 +21,11 @@ _USUAL_COLUMN: Mapping[KernelSet, str] = {
 }
 """A core that runs a set of kernels: where programs are compared and no board is named yet."""
 
-_INVOKE_CODE_BYTES = 36
+_INVOKE_CODE_BYTES = 34
 """What calls all layers, before it calls any, at -Os. Fitted to the six models of docs/benchmark.md, as is the next."""
 
-_CALL_CODE_BYTES = 23
+_CALL_CODE_BYTES = 24
 """To call a kernel with its operands and to say that its layer is done, at -Os."""
-
-_CALL_CODE_BYTES_V6M = 35
-"""The same on a Cortex-M0: Armv6-M has no instruction for large constants, which come from memory."""
 
 _ARENA_BYTES = 12
 """``struct td_arena``: firmware/include/td_model.h."""
@@ -58,19 +55,24 @@ def _files(compiled: Compiled) -> tuple[str, ...]:
 
 
 def _model_bytes(compiled: Compiled, column: str) -> int:
-    """The generated source without its arrays: calls, parameter structs, tables; and what it instantiates."""
+    """The generated source without its arrays: calls, parameter structs, gaps, tables; and what it instantiates."""
     table = _table()
     calls = [call for layer in compiled.program.layers for call in layer.calls]
-    each = _CALL_CODE_BYTES_V6M if column == "cortex-m0" else _CALL_CODE_BYTES
     functions = {name for call in calls for name in _constants(call.parameters)}
     return (
         _INVOKE_CODE_BYTES
-        + each * len(calls)
-        + sum(-(-table.parameters[call.kernel] // 4) * 4 for call in calls)
+        + _CALL_CODE_BYTES * len(calls)
+        + sum(_aligned(table.parameters[call.kernel]) for call in calls)
+        + sum(_aligned(array.nbytes) - array.nbytes for call in calls for _, array in arrays_of(call.parameters))
         + _ARENA_BYTES
         + model_tables_bytes(compiled.graph)
         + sum(table.instance_bytes(column, _SHIFT.sub("_shift", name)) for name in functions)
     )
+
+
+def _aligned(size: int) -> int:
+    """What it takes in flash where the next array begins at a multiple of 4."""
+    return -(-size // 4) * 4
 
 
 def _constants(parameters: Mapping[str, Parameter]) -> Iterator[str]:
