@@ -20,6 +20,7 @@ from tinydeploy.benchmark.linking import IN_FLASH, IN_RAM, Piece
 from tinydeploy.benchmark.tflm_probe import PROBE_ARENA_BYTES, tflm_links
 from tinydeploy.boards import Board, find_board
 from tinydeploy.build import COMPILER_PACKAGE
+from tinydeploy.engines.c_source import offsets_in_a_row
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.engines.tflm.library import resolve_library
 from tinydeploy.engines.tflm.op_table import KERNELS
@@ -52,6 +53,10 @@ Elsewhere a kind takes what it does on a Cortex-M4 with the same kernels, and no
 that is rather too high."""
 
 _STAND_IN = "cortex-m4"
+
+_STAND_INS = (
+    f"all kinds are measured on {_STAND_IN} and on cortex-m55 with cmsis_nn, elsewhere {', '.join(USUAL_KINDS)}"
+)
 
 _SAME_AS_STAND_IN = ("cortex-m7",)
 """Cores whose code is so near to it that TensorFlow Lite Micro is not compiled for them too."""
@@ -103,9 +108,10 @@ def tflm_table(graph: Graph, boards: Iterable[Board], scratch: Path, on_line: Ca
             kinds = KERNELS if (board.id, kernels) in ALL_KINDS_ON else USUAL_KINDS
             columns[f"{board.core} {library.kernel_set}"] = tflm_links(graph, board, library, scratch, kinds)
             libraries.add(library.name)
-    sides = sum(graph.tensors[index].nbytes for index in (*graph.inputs, *graph.outputs))
+    sides = sum(offsets_in_a_row(graph, indices)[1] for indices in (graph.inputs, graph.outputs))
     around_bytes = PROBE_ARENA_BYTES + 2 * sides + 4 * len(graph.ops)
-    return {"libraries": sorted(libraries), **_table(with_stand_ins(columns), {}, around_bytes=around_bytes)}
+    table = _table(with_stand_ins(columns), {}, around_bytes=around_bytes)
+    return {"libraries": ", ".join(sorted(libraries)), "stand_ins": _STAND_INS, **table}
 
 
 def with_stand_ins(columns: Mapping[str, Links]) -> dict[str, Links]:
@@ -182,7 +188,7 @@ def _lines(rows: Iterable[str]) -> str:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("engines", nargs=-1, type=click.Choice(["aot", "tflm"]))
 def measure(engines: tuple[str, ...]) -> None:
-    """Measure the tables of ENGINES anew; of TFLM's too where nothing is said, which takes its library and half an hour."""
+    """Measure the tables of ENGINES anew, by default of both; tflm needs its library, and half an hour."""
     compiler = f"GCC {program_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}"
     boards = [find_board(board) for board in BOARDS]
     for engine in engines or ("aot", "tflm"):
