@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 from tinydeploy.boards import Board, load_boards
 from tinydeploy.engines.interface import EnginePlan
+from tinydeploy.engines.size_table import firmware_state_bytes
 from tinydeploy.errors import FitError, TinydeployError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.text import printable, tensor_label
-
-FIRMWARE_STATE_BYTES = 448
-"""RAM of link, runner and port beside buffers and arena, rounded up; tests hold it against built firmware."""
 
 LAYER_STATE_BYTES = 4
 """RAM of the runner for each layer: what the layer took when it was last timed."""
@@ -39,8 +37,10 @@ class Plan:
     """How one model runs on one board.
 
     ``buffers`` is the number of input buffers, 1 or 2, and of output buffers. The arena and the buffers are exact, the
-    model's constants exact but for alignment; the firmware's own RAM, stack and code are upper estimates that the build
-    replaces by what it reads from the ELF.
+    stack is what the board's file reserves, and the model's constants are exact but for alignment. The firmware's own
+    RAM and the code are estimates: RAM and flash as a whole come within 5 % of what the build reads from the ELF
+    (docs/budget-accuracy.md), above or below, so what fits by less than that may not fit. Where a framework brings code
+    of its own, its share is a rough figure of the board's file.
     """
 
     graph: Graph
@@ -72,7 +72,7 @@ def make_plan(engine: EnginePlan, board: Board, *, buffers: int) -> Plan:
                 "input buffers": buffers * engine.input_bytes,
                 "output buffers": buffers * engine.output_bytes,
                 "stack": board.stack_bytes,
-                "firmware (estimate)": FIRMWARE_STATE_BYTES
+                "firmware (estimate)": firmware_state_bytes(board)
                 + LAYER_STATE_BYTES * len(engine.layer_arena_bytes)
                 + engine.state_bytes,
                 **ram_taken,

@@ -65,8 +65,8 @@ def assert_runs_as_planned(deployment: Deployment) -> None:
     assert deployment.comparison.samples >= 32
     assert deployment.arena.used_bytes == plan.engine.arena_bytes
     assert 0 < deployment.stack_bytes < plan.board.stack_bytes
-    assert plan.ram.used_bytes - KIB <= image.ram_bytes <= plan.ram.used_bytes
-    assert plan.flash.used_bytes - 4 * KIB <= image.flash_bytes <= plan.flash.used_bytes
+    assert plan.ram.used_bytes == pytest.approx(image.ram_bytes, rel=0.02)
+    assert plan.flash.used_bytes == pytest.approx(image.flash_bytes, rel=0.02)
 
 
 def describe(deployment: Deployment) -> str:

@@ -59,8 +59,8 @@ def test_a_model_is_bit_identical_and_its_arena_exactly_as_planned(name, board, 
         f"code {image.code_bytes:>7,} ({plan.engine.code_bytes:,} planned)"
     )
     assert deployment.comparison.exact
-    assert plan.ram.used_bytes - 256 <= image.ram_bytes <= plan.ram.used_bytes
-    assert plan.flash.used_bytes * 0.95 <= image.flash_bytes <= plan.flash.used_bytes or board == M55
+    assert plan.ram.used_bytes == pytest.approx(image.ram_bytes, rel=0.02)
+    assert plan.flash.used_bytes == pytest.approx(image.flash_bytes, rel=0.02)
     assert plan.engine.arena_estimated is None
     assert deployment.arena.used_bytes == plan.engine.arena_bytes
     assert deployment.arena.reserved_bytes == plan.engine.arena_reserved_bytes

@@ -93,8 +93,8 @@ def benchmark(  # one argument for each option
         _show(read_results(pages.results), pages)
         return
     tools = Tools(
-        compiler=f"GCC {_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}",
-        emulator=f"QEMU {_version('qemu-system-arm', QEMU_PACKAGE)}",
+        compiler=f"GCC {program_version('arm-none-eabi-gcc', COMPILER_PACKAGE)}",
+        emulator=f"QEMU {program_version('qemu-system-arm', QEMU_PACKAGE)}",
     )
     found = measured(
         models or usual_models(_CHECKOUT),
@@ -168,17 +168,22 @@ def _boards(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(board.id for board in boards)
 
 
+def has_library(given: str | None) -> bool:
+    """Whether TensorFlow Lite Micro is named: here, by a variable or in the user's file."""
+    return given is not None or describe_named_library() is not None
+
+
 def _variants(given: Sequence[str], tflm_library: str | None) -> tuple[str, ...]:
-    has_library = tflm_library is not None or describe_named_library() is not None
-    missing = [name for name in given if VARIANTS[name].needs_library and not has_library]
+    is_there = has_library(tflm_library)
+    missing = [name for name in given if VARIANTS[name].needs_library and not is_there]
     if missing:
         hint = "--tflm-lib SPEC, or set TINYDEPLOY_TFLM_LIB"
         raise UsageError(f"{', '.join(missing)} needs TensorFlow Lite Micro, and none is named", hint=hint)
-    usual = (name for name, one in VARIANTS.items() if one.is_usual and (has_library or not one.needs_library))
+    usual = (name for name, one in VARIANTS.items() if one.is_usual and (is_there or not one.needs_library))
     return tuple(given or usual)
 
 
-def _version(program: str, package: str) -> str:
+def program_version(program: str, package: str) -> str:
     """The version that a program gives.
 
     Raises:

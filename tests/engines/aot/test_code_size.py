@@ -1,82 +1,75 @@
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tinydeploy.boards import load_boards
-from tinydeploy.engines.aot.code_size import INSTANCE_CODE_BYTES, KERNEL_CODE_BYTES
-from tinydeploy.engines.aot.kernel_sets import kernel_set
+from tinydeploy.benchmark.aot_probe import aot_links, instance_bytes, parameter_bytes
+from tinydeploy.benchmark.code_parts import base_of, parts_of
+from tinydeploy.benchmark.code_sizes import is_common
+from tinydeploy.benchmark.command import program_version
+from tinydeploy.boards import find_board, load_boards
+from tinydeploy.build import COMPILER_PACKAGE
+from tinydeploy.engines.aot.code_size import usual_code_bytes
+from tinydeploy.engines.aot.compile import compile_graph
+from tinydeploy.engines.aot.engine import AotEngine
+from tinydeploy.engines.interface import EngineSettings
+from tinydeploy.engines.size_table import read_size_table
+from tinydeploy.model.reader import read_model
 
-KERNELS = Path(__file__).resolve().parents[3] / "firmware" / "kernels"
-CORES = {board.core: board.cpu_flags for board in load_boards() if board.cpu_flags}
-INSTANCES = {
-    "depthwise": "dsp/depthwise_strips.S",
-    "gemm": "dsp/gemm_tile.S",
-    "gemm_wide": "dsp/gemm_tile.S",
-    "winograd": "dsp/winograd_tile.S",
-}
+ROOT = Path(__file__).resolve().parents[3]
+KERNELS = ROOT / "firmware" / "kernels"
+DIGITS = ROOT / "examples" / "digits" / "digits_int8.tflite"
+TABLE = read_size_table("aot")
 
+# One with a C library that has to stand in for instructions, and one with functions that are instantiated.
+SAMPLE = ("microbit", "qemu-cortex-m4")
 
-def compiler_version():
-    return subprocess.run(["arm-none-eabi-gcc", "-dumpfullversion"], check=True, capture_output=True, text=True).stdout
-
-
-def sections(kernel, flags, folder):
-    """Bytes of code and of constants of its own, by section."""
-    shifts = (f"#define TD_{name.upper()}_SHIFTS(X) X(8)\n#define TD_{name.upper()}_GENERAL\n" for name in INSTANCES)
-    (folder / "td_shifts.h").write_text("".join(shifts))
-    compiled = folder / "kernel.o"
-    source = KERNELS / kernel
-    language = ("-std=c99",) if source.suffix == ".c" else ()
-    options = (*language, "-mthumb", "-O2", "-ffunction-sections", f"-I{KERNELS}", f"-I{folder}")
-    subprocess.run(["arm-none-eabi-gcc", *flags, *options, "-c", source, "-o", compiled], check=True)
-    sizes = subprocess.run(["arm-none-eabi-size", "-A", compiled], check=True, capture_output=True, text=True).stdout
-    rows = [line.split() for line in sizes.splitlines()]
-    return {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[0].startswith((".text", ".rodata"))}
+needs_the_tables_compiler = pytest.mark.skipif(
+    not program_version("arm-none-eabi-gcc", COMPILER_PACKAGE).startswith("12.2"), reason="the table is of GCC 12.2"
+)
 
 
-def is_instance(section):
-    return "_shift_" in section or section.endswith("_general")
-
-
-def of_all_cores(kernel, folder):
-    """The sections on every core that may run the kernel."""
-    kernels = kernel.split("/")[0]
-    return [sections(kernel, flags, folder) for core, flags in CORES.items() if kernels in runnable(kernel_set(core))]
-
-
-def runnable(kernels):
-    return {"scalar": ("scalar", "reference")}.get(kernels, (kernels, "scalar", "reference"))
+@pytest.fixture(scope="module", params=SAMPLE)
+def measured(request, tmp_path_factory):
+    """A core, what its kernels link, and its instances, measured now."""
+    board, scratch = find_board(request.param), tmp_path_factory.mktemp("links")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYDEPLOY_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        return board.core, aot_links(board, scratch), instance_bytes(board, scratch)
 
 
 def test_every_kernel_has_its_size_in_the_table():
-    files = [path for pattern in ("*/*.c", "*/*.S") for path in KERNELS.glob(pattern)]
-    on_cores = {path.relative_to(KERNELS).as_posix() for path in files if not path.stem.endswith("_in_c")}
-    assert set(KERNEL_CODE_BYTES) == on_cores
+    files = {path.relative_to(KERNELS).as_posix() for path in KERNELS.glob("*/*.c")}
+    users = {user for part in TABLE.parts for user in part.users}
+    assert users == {file for file in files if not file.endswith("_in_c.c")}
+    assert set(TABLE.parameters) == {Path(user).stem for user in users}
 
 
-@pytest.mark.skipif(not compiler_version().startswith("12.2."), reason="the table is of GCC 12.2")
-@pytest.mark.parametrize("kernel", KERNEL_CODE_BYTES)
-def test_the_size_in_the_table_is_that_of_the_core_with_the_largest_code(kernel, tmp_path):
-    plain = [
-        {name: size for name, size in found.items() if not is_instance(name)}
-        for found in of_all_cores(kernel, tmp_path)
-    ]
-    largest = max(sum(found.values()) for found in plain)
-    assert KERNEL_CODE_BYTES[kernel] == largest, "put the measured size into code_size.py"
+@needs_the_tables_compiler
+def test_the_firmware_and_each_kernel_take_what_the_table_says(measured):
+    core, links, _ = measured
+    again = "measure it anew: python -m tinydeploy.benchmark.code_sizes aot"
+    assert TABLE.base[core] == base_of({core: links}, is_common)[core], again
+    table = {part.users: part.bytes[core] for part in TABLE.parts if core in part.bytes}
+    parts = {frozenset(users): sizes[core] for users, sizes in parts_of({core: links}, is_common).items()}
+    assert table == parts, again
 
 
-@pytest.mark.skipif(not compiler_version().startswith("12.2."), reason="the table is of GCC 12.2")
-@pytest.mark.parametrize(("name", "file"), INSTANCES.items())
-def test_the_size_of_an_instance_is_that_of_its_sections(name, file, tmp_path):
-    found = of_all_cores(file, tmp_path)
-    is_wide = name.endswith("_wide")
+@needs_the_tables_compiler
+def test_parameter_structs_and_instances_take_what_the_table_says(measured):
+    core, links, instances = measured
+    assert parameter_bytes(links).items() <= TABLE.parameters.items()
+    assert instances == {name: sizes[core] for name, sizes in TABLE.instances.items() if core in sizes}
 
-    def largest(ending):
-        ours = (
-            sum(size for section, size in one.items() if section.endswith(ending) and ("_wide_" in section) == is_wide)
-            for one in found
-        )
-        return max(ours)
 
-    assert INSTANCE_CODE_BYTES[name] == (largest("_shift_8"), largest("_general"))
+def test_code_is_estimated_for_every_board_and_is_that_of_its_core():
+    graph = read_model(DIGITS)
+    plan = AotEngine().planner(graph, EngineSettings())
+    sizes = {board.id: plan(board).code_bytes for board in load_boards()}
+    assert all(6_000 < size < 20_000 for size in sizes.values())
+    assert sizes["microbit"] != sizes["qemu-cortex-m3"], "the same kernels, another instruction set"
+
+
+def test_what_the_estimate_of_a_program_is_compared_by_grows_with_the_kernels_it_calls():
+    graph = read_model(DIGITS)
+    reference, optimized = (usual_code_bytes(compile_graph(graph, kernels, None)) for kernels in ("reference", "dsp"))
+    assert reference < optimized

@@ -1,10 +1,11 @@
 """The `aot` engine: the graph compiled ahead of time to plain C."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 
 from tinydeploy.boards import Board
-from tinydeploy.engines.aot.code_size import code_bytes
+from tinydeploy.engines.aot.code_size import code_bytes, usual_code_bytes
 from tinydeploy.engines.aot.compile import compile_graph, require_support
 from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.emit import constant_bytes, emit_model, layer_constant_bytes
@@ -33,24 +34,33 @@ class AotEngine:
         require_support(graph)
 
         @cache
-        def plan(kernels: KernelSet) -> EnginePlan:
-            return plan_aot(graph, kernels, settings.optimize)
+        def plan(kernels: KernelSet) -> tuple[Compiled, EnginePlan]:
+            compiled = compile_graph(graph, kernels, settings.optimize)
+            return compiled, _plan(graph, compiled, settings.optimize)
 
-        return lambda board: plan("reference" if settings.kernels == "reference" else kernel_set(board.core))
+        def plan_for(board: Board) -> EnginePlan:
+            kernels: KernelSet = "reference" if settings.kernels == "reference" else kernel_set(board.core)
+            compiled, of_all_boards = plan(kernels)
+            return replace(of_all_boards, code_bytes=code_bytes(compiled, board))
+
+        return plan_for
 
 
 def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objective | None = None) -> EnginePlan:
-    """Compiles the graph for a set of kernels and plans its memory.
+    """Compiles the graph for a set of kernels and plans its memory; the code is that of a usual core with these.
 
     Raises:
         ModelError: Ops are not supported; all of them are listed.
     """
-    compiled = compile_graph(graph, kernels, objective)
+    return _plan(graph, compile_graph(graph, kernels, objective), objective)
+
+
+def _plan(graph: Graph, compiled: Compiled, objective: Objective | None) -> EnginePlan:
     program = compiled.program
     layout = plan_layout(compiled.graph, program)
     return EnginePlan(
         engine=AotEngine.name,
-        kernels="reference" if kernels == "reference" else "optimized",
+        kernels="reference" if compiled.kernels == "reference" else "optimized",
         optimize=objective,
         library=None,
         graph=graph,
@@ -65,7 +75,7 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
         constant_bytes=constant_bytes(compiled),
         layer_constant_bytes=tuple(layer_constant_bytes(compiled.graph, (layer,)) for layer in program.layers),
         layer_arena_bytes=layout.live_bytes,
-        code_bytes=code_bytes(compiled),
+        code_bytes=usual_code_bytes(compiled),
         state_bytes=0,
         macs=graph_macs(compiled.graph),
         memory=memory_map(compiled.graph, program, layout),

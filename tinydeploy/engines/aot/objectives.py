@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tinydeploy.engines.aot.candidate import Candidate
 from tinydeploy.engines.aot.choose import Price
-from tinydeploy.engines.aot.code_size import code_bytes
+from tinydeploy.engines.aot.code_size import usual_code_bytes
 from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.emit import constant_bytes
 from tinydeploy.engines.aot.layout import Layout, plan_layout
@@ -111,4 +111,4 @@ def _constants(way: Candidate) -> tuple[float, ...]:
 
 
 def _flash_bytes(compiled: Compiled) -> int:
-    return constant_bytes(compiled) + code_bytes(compiled)
+    return constant_bytes(compiled) + usual_code_bytes(compiled)

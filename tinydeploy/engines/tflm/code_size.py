@@ -1,61 +1,43 @@
-"""What a firmware with TensorFlow Lite Micro takes beside model and arena: estimates for plans; builds are measured.
+"""What a firmware with TensorFlow Lite Micro takes beside model and arena: estimates, within 5 % of what is built.
 
-The figures are of GCC 12.2 and tflite-micro 90b983c2b, the largest of Cortex-M4, M7 and M55, compiled as library.py has
-it.
+Interpreter and kernels are measured by core and choice of kernels, compiled as library.py has it:
+firmware/sizes/tflm.json, which names compiler and library. docs/budget-accuracy.md says how near the estimates come.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
+from tinydeploy.boards import Board
+from tinydeploy.engines.size_table import firmware_state_bytes, model_tables_bytes, read_size_table
+from tinydeploy.engines.tflm.resolver import ResolvedOp
 from tinydeploy.model.graph import Graph
 
-
-@dataclass(frozen=True, kw_only=True)
-class CodeSizes:
-    """Bytes: ``base`` is link, runner, port, adapter, interpreter, C library and tables; ``kernels`` are by op kind."""
-
-    base: int
-    kernels: Mapping[str, int]
-    other_kernel: int
+_KIND_STATE_BYTES = 36
+"""What the op resolver holds of each kind: a registration, and the parser of its options. The table has one kind's."""
 
 
-_REFERENCE = CodeSizes(
-    base=34_150,
-    kernels={
-        "ADD": 9_100,
-        "AVERAGE_POOL_2D": 3_400,
-        "CONV_2D": 7_900,
-        "DEPTHWISE_CONV_2D": 7_500,
-        "FULLY_CONNECTED": 4_800,
-        "RESHAPE": 830,
-        "SOFTMAX": 8_000,
-    },
-    other_kernel=6_000,
-)
-_CMSIS_NN = CodeSizes(
-    base=34_300,
-    kernels={
-        "ADD": 9_600,
-        "AVERAGE_POOL_2D": 3_300,
-        "CONV_2D": 10_600,
-        "DEPTHWISE_CONV_2D": 13_000,
-        "FULLY_CONNECTED": 15_200,
-        "RESHAPE": 850,
-        "SOFTMAX": 8_100,
-    },
-    other_kernel=8_000,
-)
+_MODEL_BYTES = 20
+"""``struct td_tflm_model``: firmware/tflm/td_tflm.h."""
 
 
-def code_bytes(graph: Graph, kernel_set: str | None) -> int:
-    """What a firmware with the kernels of this graph has in flash beside the model, in bytes.
+def code_bytes(graph: Graph, ops: tuple[ResolvedOp, ...], board: Board, kernel_set: str | None) -> int:
+    """What a firmware that resolves these ops has in flash beside the model, in bytes.
 
     ``kernel_set`` names the kernels; of others than CMSIS-NN's the reference ones are taken.
     """
-    sizes = _CMSIS_NN if kernel_set == "cmsis_nn" else _REFERENCE
-    return sizes.base + sum(sizes.kernels.get(kind, sizes.other_kernel) for kind in {op.kind for op in graph.ops})
+    table = read_size_table("tflm")
+    firmware = table.flash_bytes(board, _column(board, kernel_set), _users(ops))
+    return firmware + model_tables_bytes(graph) + _MODEL_BYTES
 
 
-def state_bytes(graph: Graph) -> int:
-    """RAM of the interpreter, the profiler, and the op resolver with its entry for each kind, in bytes."""
-    return 304 + 56 * len({op.kind for op in graph.ops})
+def state_bytes(ops: tuple[ResolvedOp, ...], board: Board, kernel_set: str | None) -> int:
+    """RAM of the interpreter, the profiler, the C library, and the op resolver with its entry for each kind."""
+    table = read_size_table("tflm")
+    whole = table.state_bytes(_column(board, kernel_set), _users(ops))
+    return whole - firmware_state_bytes(board) + _KIND_STATE_BYTES * (len(ops) - 1)
+
+
+def _column(board: Board, kernel_set: str | None) -> str:
+    return read_size_table("tflm").column(board.core, "cmsis_nn" if kernel_set == "cmsis_nn" else "reference")
+
+
+def _users(ops: tuple[ResolvedOp, ...]) -> set[str]:
+    """The names that the table has for them: the kind, or the kind's registration for int8 alone."""
+    return {f"{op.kind} int8" if op.header else op.kind for op in ops}

@@ -11,7 +11,7 @@ from tinydeploy.engines.tflm.emit import model_code
 from tinydeploy.engines.tflm.library import NoLibraryError, TflmLibrary, default_kernels, resolve_library
 from tinydeploy.engines.tflm.library_kernels import with_kernels_of
 from tinydeploy.engines.tflm.memory_map import memory_map
-from tinydeploy.engines.tflm.resolver import resolve_ops
+from tinydeploy.engines.tflm.resolver import INT8_REGISTRATIONS, ResolvedOp, resolve_ops
 from tinydeploy.engines.tflm.supported import check_ops
 from tinydeploy.errors import BuildError, UsageError
 from tinydeploy.memory.memory_map import Alteration
@@ -71,10 +71,11 @@ class _Arena:
 def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
     library, missing = _library(board, settings)
     kernels = library.kernels if library else settings.kernels or default_kernels(board)
-    kernel_set = library.kernel_set if library else board.tflm.kernels
+    kernel_set = library.kernel_set if library else _usual_kernel_set(board, kernels)
     check_ops(graph, library.add_methods if library else None, kernels=kernel_set or "reference")
     arena = _arena(graph, board, settings, library, kernels)
     planned = arena.planned
+    ops = resolve_ops(graph, _int8_only(library, kernel_set))
     return EnginePlan(
         engine=TflmEngine.name,
         kernels=kernels,
@@ -97,13 +98,13 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
         constant_bytes=align(len(graph.source)),
         layer_constant_bytes=_layer_constant_bytes(graph),
         layer_arena_bytes=planned.live_bytes,
-        code_bytes=code_bytes(graph, kernel_set),
-        state_bytes=state_bytes(graph),
+        code_bytes=code_bytes(graph, ops, board, kernel_set),
+        state_bytes=state_bytes(ops, board, kernel_set),
         macs=graph_macs(graph),
         memory=memory_map(graph, planned, arena.reserved_bytes),
         arena_if=lambda alteration: _arena_if(graph, _sizes(board, kernels), arena, alteration),
         executed=graph,
-        generate=lambda: _generate(graph, board, settings, library, missing, arena),
+        generate=lambda: _generate(graph, board, settings, library, missing, arena, ops),
     )
 
 
@@ -113,6 +114,17 @@ def _library(board: Board, settings: EngineSettings) -> tuple[TflmLibrary | None
         return resolve_library(board, settings), None
     except NoLibraryError as error:
         return None, error
+
+
+def _usual_kernel_set(board: Board, kernels: Kernels) -> str | None:
+    return "reference" if kernels == "reference" else board.tflm.kernels
+
+
+def _int8_only(library: TflmLibrary | None, kernel_set: str | None) -> frozenset[str]:
+    """The registrations for int8 alone that are taken where they can be: those of the library, or all."""
+    if kernel_set != "cmsis_nn":
+        return frozenset()
+    return (library.registrations if library else frozenset(INT8_REGISTRATIONS)) or frozenset()
 
 
 def _arena(
@@ -170,6 +182,7 @@ def _generate(
     library: TflmLibrary | None,
     missing: BuildError | None,
     arena: _Arena,
+    ops: tuple[ResolvedOp, ...],
 ) -> ModelCode:
     if library is None:
         assert missing is not None
@@ -178,8 +191,6 @@ def _generate(
     reserved_bytes = arena.reserved_bytes
     if probe and settings.arena_bytes is None:
         reserved_bytes = _room_to_probe(graph, board, arena)
-    int8_only = library.registrations if library.kernel_set == "cmsis_nn" else None
-    ops = resolve_ops(graph, int8_only or frozenset())
     project = library.project
     if library.is_ours:
         project = with_kernels_of(project, [op.call for op in ops])
