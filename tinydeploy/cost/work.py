@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from tinydeploy.cost.mve_work import mve_conv_amounts, mve_depthwise_amounts, mve_matrix_amounts
-from tinydeploy.cost.scalar_work import scalar_conv_amounts, scalar_depthwise_amounts
+from tinydeploy.cost.scalar_work import (
+    scalar_conv_amounts,
+    scalar_depthwise_amounts,
+    scalar_fully_connected_amounts,
+    scalar_output_amounts,
+)
 from tinydeploy.cost.setting import CountedKernels, Setting
 from tinydeploy.cost.windows import Side, sides_of
 from tinydeploy.model.graph import ConcatenationOptions, Conv2DOptions, Graph, Op
@@ -59,21 +64,34 @@ _OF_ONE_CHANNEL = "DEPTHWISE_CONV_2D of one channel"
 
 def _counted(graph: Graph, op: Op, kernels: CountedKernels, row: str) -> Mapping[str, float] | None:
     """The work as those kernels do it, of the layers in which that makes a difference."""
-    if op.kind == "FULLY_CONNECTED" and kernels == "mve":
+    if op.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        return None
+    if kernels == "mve":
+        return _mve(graph, op, row)
+    return {**_scalar(graph, op, row, has_tiles=kernels == "scalar"), **scalar_output_amounts(graph, op)}
+
+
+def _mve(graph: Graph, op: Op, row: str) -> Mapping[str, float]:
+    inputs, outputs = _shape(graph, op, 0)[-1], graph.output_of(op).shape[-1]
+    if op.kind == "FULLY_CONNECTED":
         units, depth = _shape(graph, op, 1)
         return mve_matrix_amounts(graph.output_of(op).elements // units, units, depth)
-    if op.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        return None
     down, across = sides_of(graph, op)
-    inputs, outputs = _shape(graph, op, 0)[3], graph.output_of(op).shape[3]
-    if row == "CONV_2D 1x1" and kernels == "mve":
+    if row == "CONV_2D 1x1":
         return mve_matrix_amounts(down.outputs * across.outputs, outputs, inputs)
+    of_kind = mve_conv_amounts if row.startswith("CONV_2D") else mve_depthwise_amounts
+    return of_kind(down, across, inputs, outputs)
+
+
+def _scalar(graph: Graph, op: Op, row: str, *, has_tiles: bool) -> Mapping[str, float]:
+    inputs, outputs = _shape(graph, op, 0)[-1], graph.output_of(op).shape[-1]
+    if op.kind == "FULLY_CONNECTED":
+        units, depth = _shape(graph, op, 1)
+        return scalar_fully_connected_amounts(graph.output_of(op).elements // units, units, depth)
+    down, across = sides_of(graph, op)
     if row.startswith("CONV_2D"):
-        if kernels == "mve":
-            return mve_conv_amounts(down, across, inputs, outputs)
-        return scalar_conv_amounts(down, across, inputs, outputs, has_tiles=kernels == "scalar")
-    depthwise_amounts = mve_depthwise_amounts if kernels == "mve" else scalar_depthwise_amounts
-    return depthwise_amounts(down, across, inputs, outputs)
+        return scalar_conv_amounts(down, across, inputs, outputs, has_tiles=has_tiles)
+    return scalar_depthwise_amounts(down, across, inputs, outputs)
 
 
 def _shape(graph: Graph, op: Op, position: int) -> tuple[int, ...]:
