@@ -106,8 +106,8 @@ None of the models below was fitted. They are those of [the benchmark](benchmark
 
 ## The fit
 
-The error is that of the worst of the synthetic networks, each estimated with coefficients that were fitted to the
-others. They are harder than people's networks: few of them repeat a layer.
+The error is the root mean square of those of the synthetic networks, each estimated with coefficients that were fitted
+to the others. They are harder than people's networks: hardly any layer is there twice.
 
 {fitted}
 """

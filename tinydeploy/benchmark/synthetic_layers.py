@@ -152,7 +152,7 @@ def _dense(net: SyntheticNetwork, x: Value, rows: int, units: int) -> Value:
 
 
 def _reshaped(net: SyntheticNetwork, x: Value, shape: tuple[int, ...]) -> Value:
-    inputs = [x, net.constant(*shape)]
+    inputs: list[Value | int] = [x, net.constant(*shape)]
     return net.op("RESHAPE", inputs, net.value(shape, x.scale, x.zero_point), newShape=list(shape))
 
 

@@ -22,8 +22,9 @@ class Coefficients:
     """Of one setting: instructions for each amount of each row, and for what is around the layers.
 
     ``rows`` has only what was measured. ``removed`` is what a layer takes that exact passes have removed,
-    ``per_inference`` and ``per_layer`` what an inference takes beside its layers. ``error`` is the largest share by
-    which a network's estimate was off that was left out of a fit of the others.
+    ``per_inference`` and ``per_layer`` what an inference takes beside its layers. ``error`` is the share by which the
+    estimate of a network is off, of which the coefficients know nothing: the root mean square over the networks, each
+    left out of a fit of the others.
     """
 
     rows: Mapping[str, Mapping[str, float]]

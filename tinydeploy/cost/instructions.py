@@ -4,8 +4,8 @@ The aot engine has costs of its own for the kernels that it chooses between; of 
 function of its work (`work`), whose coefficients were fitted to synthetic networks on the virtual boards
 (`coefficients`). docs/latency-estimates.md has how well that does on models that were not among them.
 
-Of TensorFlow Lite Micro it is the version that was fitted, compiled as on the virtual boards: another library, or another
-compiler, makes other instructions.
+Of TensorFlow Lite Micro it is the version that was fitted, compiled as on the virtual boards: others may take more or
+fewer.
 """
 
 from dataclasses import dataclass

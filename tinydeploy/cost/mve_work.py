@@ -69,8 +69,7 @@ def mve_depthwise_amounts(down: Side, across: Side, inputs: int, outputs: int) -
     columns = (_STRETCH_BYTES // _LANES - taps - 1) // down.taps
     spare = columns - 1 - (across.taps - 1) * across.dilation
     if spare < 0:
-        return {"calls": 1, "channels": outputs, "plain outputs": _outputs(down, across, outputs),
-                "plain products": _outputs(down, across, outputs) * taps}  # fmt: skip
+        return _plain_amounts(down, across, outputs)
     stretch = min(spare // across.stride + 1, across.outputs)
     is_dense = outputs == inputs and across.stride == 1 and _LANES % outputs == 0
     at_once = outputs if is_dense else _LANES
@@ -96,8 +95,15 @@ def mve_depthwise_amounts(down: Side, across: Side, inputs: int, outputs: int) -
     }
 
 
-def _outputs(down: Side, across: Side, channels: int) -> int:
-    return down.outputs * across.outputs * channels
+def _plain_amounts(down: Side, across: Side, channels: int) -> Mapping[str, float]:
+    windows, inside = down.outputs * across.outputs, down.inside * across.inside
+    return {
+        "calls": 1,
+        "channels": channels,
+        "plain outputs": windows * channels,
+        "plain products": windows * down.taps * across.taps * channels,
+        "plain products inside": inside * channels,
+    }
 
 
 def _vectors(down: Side, across: Side, groups: tuple[int, int], steps: tuple[int, int]) -> dict[str, float]:

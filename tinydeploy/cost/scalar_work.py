@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from tinydeploy.cost.windows import Side
+from tinydeploy.engines.aot.fixed_point import activation_range
+from tinydeploy.model.graph import Conv2DOptions, Graph, Op
 
 _TILE = 3
 """Positions computed at once: firmware/kernels/scalar/td_tile.h, TD_TILE_POSITIONS."""
@@ -11,6 +14,10 @@ _TILE = 3
 
 _STRIP_BYTES = 512
 """Of one channel's rows that are copied at once: depthwise_conv_2d.c."""
+
+
+_FOURS_AT_ONCE = 4
+"""Groups of four channels that are scaled at once: GROUP of fully_connected.c."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,32 @@ def _cut(positions: int, *, has_tiles: bool) -> tuple[int, int]:
         return 0, positions
     whole, left = divmod(positions, _TILE)
     return whole + (left == 2), int(left == 1)
+
+
+def scalar_fully_connected_amounts(rows: int, units: int, depth: int) -> Mapping[str, float]:
+    """Amounts of a fully connected layer: four channels share the inputs that are loaded, the last go one by one."""
+    fours, ones = units // 4, units % 4
+    return {
+        "calls": 1,
+        "rows": rows,
+        "groups": rows * -(-fours // _FOURS_AT_ONCE),
+        "four channels": rows * fours,
+        "four products": rows * fours * depth,
+        "four products past a multiple of 4": rows * fours * (depth % 4),
+        "one channels": rows * ones,
+        "one products": rows * ones * depth,
+        "one products past a multiple of 4": rows * ones * (depth % 4),
+        "outputs": rows * units,
+    }
+
+
+def scalar_output_amounts(graph: Graph, op: Op) -> Mapping[str, float]:
+    """What becomes of the sums of a layer with weights, by td_scale.h: dearer with a factor for each channel."""
+    output, weights = graph.output_of(op), graph.tensors[op.inputs[1]]
+    options = cast("Conv2DOptions", op.options)
+    is_alike = weights.quantization is not None and not weights.quantization.per_channel
+    is_bounded = activation_range(options.activation, output) != (-128, 127)
+    return {"outputs of one factor": is_alike * output.elements, "bounded outputs": is_bounded * output.elements}
 
 
 def scalar_depthwise_amounts(down: Side, across: Side, inputs: int, outputs: int) -> Mapping[str, float]:

@@ -42,4 +42,6 @@ class Setting:
 
 def setting_of(core: str, engine: str, kernels: Kernels) -> Setting:
     """The setting whose figures are those of a core."""
+    if core == "cortex-m3" and engine == "tflm" and kernels == "reference":
+        core = "cortex-m4"  # plain C, and hello_world takes 5,588 and 5,582 instructions
     return Setting(core=_SAME.get(core, core), engine=engine, kernels=kernels)
