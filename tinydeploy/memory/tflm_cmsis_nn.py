@@ -6,6 +6,7 @@ The files are those below tensorflow/lite/micro/kernels/cmsis_nn; see `tinydeplo
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 from tinydeploy.memory import tflm_cmsis_scratch as buffers
 from tinydeploy.memory import tflm_rules as rules
@@ -27,6 +28,7 @@ class OptimizedFor(enum.Enum):
     NEITHER = "neither"
 
 
+@cache
 def cmsis_nn(instructions: Instructions, optimized_for: OptimizedFor = OptimizedFor.SPEED) -> TflmSizes:
     """The table for CMSIS-NN as compiled for an instruction set."""
     rule = _Rules(instructions, optimized_for)

@@ -171,7 +171,7 @@ class Kernel:
             return "its tensors are not those that its kernel expects"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TflmSizes:
     """Everything about one library that the arena depends on.
 

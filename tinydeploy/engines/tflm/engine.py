@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tinydeploy.boards import Board
 from tinydeploy.engines.c_source import offsets_in_a_row
@@ -132,7 +133,7 @@ def _arena(
 ) -> _Arena:
     """By the rules of a known version; by what a board has said; else by the nearest rules there are."""
     sizes = _sizes(board, kernels)
-    planned = plan_tflm_arena(graph, sizes)
+    planned = _planned(graph, sizes)
     identity = library.project.identity if library else None
     told = settings.measured.get((board.id, identity, kernels))
     estimated = None if told else _doubt(graph, sizes, library)
@@ -144,6 +145,11 @@ def _arena(
         estimated=estimated,
         measured=told,
     )
+
+
+@lru_cache(maxsize=4)  # most boards share their rules with others
+def _planned(graph: Graph, sizes: TflmSizes) -> TflmArena:
+    return plan_tflm_arena(graph, sizes)
 
 
 def _arena_if(graph: Graph, sizes: TflmSizes, arena: _Arena, alteration: Alteration) -> int:
