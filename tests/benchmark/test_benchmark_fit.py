@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tinydeploy.benchmark.fit import estimated, fit, layers_of
+from tinydeploy.benchmark.fit import TRIALS, estimated, fit, layers_of
 from tinydeploy.benchmark.least_squares import non_negative_least_squares
 from tinydeploy.benchmark.synthetic import synthetic_network
 from tinydeploy.benchmark.trials import Trial, read_trials, write_trials
+from tinydeploy.cost.coefficients import coefficients
 from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.work import layer_work
 from tinydeploy.model.reader import parse_model
@@ -74,3 +75,13 @@ def test_trials_are_kept_in_a_file(tmp_path):
     assert read_trials(path) == ()
     write_trials([a_trial(1), a_trial(2)], path)
     assert read_trials(path) == (a_trial(1), a_trial(2))
+
+
+@pytest.mark.parametrize("engine", ["aot", "tflm"])
+def test_the_committed_coefficients_are_what_the_committed_trials_give(engine):
+    setting = Setting(core="cortex-m4", engine=engine, kernels="reference")
+    found = fit([trial for trial in read_trials(TRIALS) if trial.setting == setting])[setting]
+    committed = coefficients()[setting]
+    assert found.rows.keys() == committed.rows.keys()
+    assert found.rows["FULLY_CONNECTED"] == pytest.approx(committed.rows["FULLY_CONNECTED"], rel=0.01)
+    assert found.error == pytest.approx(committed.error, abs=0.002)

@@ -103,14 +103,12 @@ alone, before anything is built: each layer's instructions are a linear function
 None of the models below was fitted. They are those of [the benchmark](benchmark.md); the worst estimates come first.
 
 {compared}
-
 ## The fit
 
 The error is the root mean square of those of the synthetic networks, each estimated with coefficients that were fitted
 to the others. They are harder than people's networks: hardly any layer is there twice.
 
-{fitted}
-"""
+{fitted}"""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

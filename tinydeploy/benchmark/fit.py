@@ -3,7 +3,7 @@
     TINYDEPLOY_TFLM_LIB=... python -m tinydeploy.benchmark.fit
 
 measures the synthetic networks on the virtual boards, which takes an hour or two, and fits. What was measured is kept
-in a file, so that a second run measures only what is new to it.
+in docs/latency-trials.jsonl, so that another run measures only what is new to it.
 """
 
 from collections import defaultdict
@@ -23,12 +23,11 @@ from tinydeploy.cost.setting import Setting
 from tinydeploy.cost.work import Work, layer_work
 from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.engines.tflm.library import describe_named_library
-from tinydeploy.files import cache_dir, write_file
+from tinydeploy.files import write_file
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import parse_model
 
-NETWORKS = 8
-"""Enough that every kind of layer is there many times."""
+TRIALS = Path(__file__).resolve().parents[2] / "docs" / "latency-trials.jsonl"
 
 _NOTE = (
     "Instructions for each amount of a layer's work (tinydeploy/cost/work.py), fitted to synthetic networks on "
@@ -156,26 +155,25 @@ def _reduced(seed: int) -> Graph:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--networks", default=NETWORKS, show_default=True, help="How many synthetic networks to measure.")
 @click.option(
     "--trials",
-    "kept",
+    "path",
     type=click.Path(path_type=Path, dir_okay=False),
+    default=TRIALS,
     metavar="FILE",
-    help="What was measured before; more is added. Default: a file in the cache folder.",
+    help="What was measured before; more is added. Default: docs/latency-trials.jsonl.",
 )
 @click.option("--measure/--no-measure", default=True, help="Or only fit what was measured before.")
-def main(*, networks: int, kept: Path | None, measure: bool) -> None:
+def main(*, path: Path, measure: bool) -> None:
     """Fit the model of instructions per layer to synthetic networks, and write tinydeploy/cost/instructions.json.
 
     TensorFlow Lite Micro is measured where TINYDEPLOY_TFLM_LIB names its sources.
     """
-    path = kept or cache_dir() / "trials.jsonl"
     trials = read_trials(path)
     if measure:
         has_library = describe_named_library() is not None
         settings = [setting for setting in SETTINGS if setting.engine == "aot" or has_library]
-        for trial in trials_of(settings, range(networks), trials):
+        for trial in trials_of(settings, trials):
             trials = (*trials, trial)
             write_trials(trials, path)
             click.echo(f"{trial.setting}, network {trial.seed}: {trial.instructions:,} instructions", err=True)

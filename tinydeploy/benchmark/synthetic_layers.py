@@ -19,9 +19,18 @@ def draw_image(net: SyntheticNetwork) -> None:
     if net.maybe(0.08):
         height = 1
     assert x is not None
-    if height * width * x.shape[3] <= _MOST_VALUES:
+    if not net.resizes:
+        _pad_to(net, x, max(height, x.shape[1]), max(width, x.shape[2]))
+    elif height * width * x.shape[3] <= _MOST_VALUES:
         y = net.value((1, height, width, x.shape[3]), x.scale, x.zero_point)
         net.op("RESIZE_NEAREST_NEIGHBOR", [x, net.constant(height, width)], y)
+
+
+def _pad_to(net: SyntheticNetwork, x: Value, height: int, width: int) -> None:
+    if height * width * x.shape[3] <= _MOST_VALUES:
+        sides = np.array([[0, 0], [0, height - x.shape[1]], [0, width - x.shape[2]], [0, 0]], np.int32)
+        y = net.value((1, height, width, x.shape[3]), x.scale, x.zero_point)
+        net.op("PAD", [x, net.builder.constant(sides)], y)
 
 
 def _window(

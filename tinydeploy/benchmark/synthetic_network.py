@@ -21,9 +21,10 @@ class Value:
 
 
 class SyntheticNetwork:
-    """A network being built op by op."""
+    """A network being built op by op; ``resizes``: images of other sizes are made by resizing, else by padding."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, resizes: bool) -> None:
+        self.resizes = resizes
         self.rng = np.random.default_rng(seed)
         self.builder = ModelBuilder()
         self.images: list[Value] = []
