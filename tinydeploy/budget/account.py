@@ -64,7 +64,11 @@ def _measured(timing: Timing) -> Figure:
 
 
 def _estimated(estimate: InstructionsEstimate) -> Figure:
-    return Figure(value=estimate.total, source="estimated", origin=f"{100 * estimate.error:.0f} % off, on average, for networks that were not fitted")
+    return Figure(
+        value=estimate.total,
+        source="estimated",
+        origin=f"{100 * estimate.error:.0f} % off, on average, for networks that were not fitted",
+    )
 
 
 def _estimated_time(time: TimeEstimate | None) -> Milliseconds | None:
