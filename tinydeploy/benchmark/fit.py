@@ -57,7 +57,11 @@ def fit(trials: Sequence[Trial]) -> Mapping[Setting, Coefficients]:
     by_setting = defaultdict(list)
     for trial in trials:
         by_setting[trial.setting].append(trial)
-    fitted = {setting: _fit_setting(found) for setting, found in sorted(by_setting.items()) if len(found) > 1}
+    fitted = {
+        setting: _with_rest(_fit_setting(found), setting, trials)
+        for setting, found in sorted(by_setting.items())
+        if len(found) > 1
+    }
     for setting, like in _LIKE.items():
         if setting in fitted and like in fitted:
             rows = {**fitted[like].rows, **fitted[setting].rows}
@@ -77,6 +81,13 @@ ones, it is the same C as on a Cortex-M3, whose figures come of many more layers
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
+def _with_rest(found: Coefficients, setting: Setting, trials: Sequence[Trial]) -> Coefficients:
+    """The same with what is around the layers, to which the kernels make no difference, by all trials that tell."""
+    alike = [trial for trial in trials if replace(trial.setting, kernels=setting.kernels) == setting]
+    per_inference, per_layer = _around(alike)
+    return replace(found, per_inference=per_inference, per_layer=per_layer)
+
+
 def _fit_setting(trials: Sequence[Trial]) -> Coefficients:
     every = _fitted(trials)
     errors = [
@@ -93,18 +104,23 @@ def _fitted(trials: Sequence[Trial]) -> Coefficients:
         if layer.work is not None and layer.planned is None:
             rows[layer.work.row].append(layer)
     removed = [layer.instructions for layer in layers if layer.work is None]
-    around = [trial.instructions - sum(trial.layers) for trial in trials]
-    counts = np.array([[1.0, len(trial.layers)] for trial in trials])
-    weights = 1 / counts[:, 1]  # in a small network it is a larger share
-    matrix, values = counts * weights[:, None], np.array(around, np.float64) * weights
-    (per_inference, per_layer), *_ = np.linalg.lstsq(matrix, values, rcond=None)
+    per_inference, per_layer = _around(trials)
     return Coefficients(
         rows={name: _fit_row(found) for name, found in rows.items() if len(found) >= _ENOUGH},
         removed=round(float(np.mean(removed)), 1) if removed else 0.0,
-        per_inference=round(float(per_inference), 1),
-        per_layer=round(float(per_layer), 2),
+        per_inference=per_inference,
+        per_layer=per_layer,
         error=0.0,
     )
+
+
+def _around(trials: Sequence[Trial]) -> tuple[float, float]:
+    """What is beside the layers: for an inference, and for each layer."""
+    counts = np.array([[1.0, len(trial.layers)] for trial in trials])
+    beside = np.array([trial.instructions - sum(trial.layers) for trial in trials], np.float64)
+    weights = 1 / counts[:, 1]  # in a small network it is a larger share
+    (per_inference, per_layer), *_ = np.linalg.lstsq(counts * weights[:, None], beside * weights, rcond=None)
+    return round(float(per_inference), 1), round(float(per_layer), 2)
 
 
 def _fit_row(layers: Sequence[Layer]) -> Mapping[str, float]:
