@@ -72,6 +72,12 @@ def test_a_core_that_nobody_has_measured_has_no_estimate_and_says_so(board, make
     assert plan.board.core in (why_no_estimate(plan) or "")
 
 
+def test_kernels_that_nobody_has_measured_on_a_core_are_named(tmp_path):
+    plan = tflm_plan(write_model(tmp_path), "microbit")
+    assert estimate_instructions(plan) is None
+    assert why_no_estimate(plan) == "the optimized kernels of tflm were never measured on cortex-m0"
+
+
 def test_an_op_that_nobody_has_measured_is_named(tmp_path):
     builder = ModelBuilder()
     x, y = builder.tensor((1, 4), scale=0.1), builder.tensor((1, 4), scale=0.1)
