@@ -20,7 +20,7 @@ def broken(tool, failure: str, *arguments: str) -> Finished:
     """The command line with a verb `boards` that does this instead."""
     program = (
         "import errno, sys; from tinydeploy import cli, pipeline\n"
-        f"def boards(): {failure}\n"
+        f"def boards(**_): {failure}\n"
         f"pipeline.boards = boards; sys.argv[1:] = {['boards', *arguments]!r}; cli.main()"
     )
     finished = subprocess.run(

@@ -61,7 +61,15 @@ def compile_graph(graph: Graph, kernels: KernelSet = "reference", objective: Obj
     Raises:
         ModelError: Something is not supported; all of it is listed with its place and the reason.
     """
-    reduced = graph if kernels == "reference" else run_passes(graph)
+    return compile_reduced(graph, graph if kernels == "reference" else run_passes(graph), kernels, objective)
+
+
+def compile_reduced(graph: Graph, reduced: Graph, kernels: KernelSet, objective: Objective | None) -> Compiled:
+    """The same of a graph whose passes have run, which several sets of kernels share.
+
+    Raises:
+        ModelError: As `compile_graph`.
+    """
     require_support(reduced)
     ways = _candidates(reduced, kernels)
     lowered: dict[int, Layer] = {}

@@ -6,12 +6,13 @@ from functools import cache
 
 from tinydeploy.boards import Board
 from tinydeploy.engines.aot.code_size import code_bytes, usual_code_bytes
-from tinydeploy.engines.aot.compile import compile_graph, require_support
+from tinydeploy.engines.aot.compile import compile_graph, compile_reduced, require_support
 from tinydeploy.engines.aot.compiled import Compiled
 from tinydeploy.engines.aot.emit import constant_bytes, emit_model, layer_constant_bytes
 from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files, kernel_set
 from tinydeploy.engines.aot.layout import Layout, plan_layout
 from tinydeploy.engines.aot.memory_map import memory_map
+from tinydeploy.engines.aot.passes import run_passes
 from tinydeploy.engines.interface import EnginePlan, EngineSettings, ModelCode, Objective, Peak, Way
 from tinydeploy.errors import UsageError
 from tinydeploy.model.graph import Graph
@@ -34,8 +35,13 @@ class AotEngine:
         require_support(graph)
 
         @cache
+        def after_passes() -> Graph:
+            return run_passes(graph)
+
+        @cache
         def plan(kernels: KernelSet) -> tuple[Compiled, EnginePlan]:
-            compiled = compile_graph(graph, kernels, settings.optimize)
+            reduced = graph if kernels == "reference" else after_passes()
+            compiled = compile_reduced(graph, reduced, kernels, settings.optimize)
             return compiled, _plan(graph, compiled, settings.optimize)
 
         def plan_for(board: Board) -> EnginePlan:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, partial
 
 from tinydeploy.boards import Board
 from tinydeploy.engines.c_source import offsets_in_a_row
@@ -55,7 +55,8 @@ class TflmEngine:
                 "the tflm engine takes no --optimize: its kernels are the library's",
                 hint="leave it out, or: --engine aot",
             )
-        return lambda board: _plan(graph, board, settings)
+        arena_by = cache(partial(plan_tflm_arena, graph))  # most boards share their rules with others
+        return lambda board: _plan(graph, board, settings, arena_by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +70,15 @@ class _Arena:
     measured: ArenaSizes | None
 
 
-def _plan(graph: Graph, board: Board, settings: EngineSettings) -> EnginePlan:
+_Planner = Callable[[TflmSizes], TflmArena]
+
+
+def _plan(graph: Graph, board: Board, settings: EngineSettings, arena_by: _Planner) -> EnginePlan:
     library, missing = _library(board, settings)
     kernels = library.kernels if library else settings.kernels or default_kernels(board)
     kernel_set = library.kernel_set if library else _usual_kernel_set(board, kernels)
     check_ops(graph, library.add_methods if library else None, kernels=kernel_set or "reference")
-    arena = _arena(graph, board, settings, library, kernels)
+    arena = _arena(graph, board, settings, library, kernels, arena_by)
     planned = arena.planned
     ops = resolve_ops(graph, _int8_only(library, kernel_set))
     return EnginePlan(
@@ -129,11 +133,16 @@ def _int8_only(library: TflmLibrary | None, kernel_set: str | None) -> frozenset
 
 
 def _arena(
-    graph: Graph, board: Board, settings: EngineSettings, library: TflmLibrary | None, kernels: Kernels
+    graph: Graph,
+    board: Board,
+    settings: EngineSettings,
+    library: TflmLibrary | None,
+    kernels: Kernels,
+    arena_by: _Planner,
 ) -> _Arena:
     """By the rules of a known version; by what a board has said; else by the nearest rules there are."""
     sizes = _sizes(board, kernels)
-    planned = _planned(graph, sizes)
+    planned = arena_by(sizes)
     identity = library.project.identity if library else None
     told = settings.measured.get((board.id, identity, kernels))
     estimated = None if told else _doubt(graph, sizes, library)
@@ -145,11 +154,6 @@ def _arena(
         estimated=estimated,
         measured=told,
     )
-
-
-@lru_cache(maxsize=4)  # most boards share their rules with others
-def _planned(graph: Graph, sizes: TflmSizes) -> TflmArena:
-    return plan_tflm_arena(graph, sizes)
 
 
 def _arena_if(graph: Graph, sizes: TflmSizes, arena: _Arena, alteration: Alteration) -> int:

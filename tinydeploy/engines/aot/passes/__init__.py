@@ -6,7 +6,6 @@ which is no longer their position once others are gone.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from tinydeploy.engines.aot.passes.drop_identities import drop_identities
 from tinydeploy.engines.aot.passes.fold_constants import fold_constants
@@ -28,7 +27,6 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 """In their order. Each returns the very graph that it was given where it finds nothing to do."""
 
 
-@lru_cache(maxsize=1)  # one after the other, several sets of kernels are compiled of the same graph
 def run_passes(graph: Graph) -> Graph:
     """The graph after all passes, repeated until none finds anything to do.
 
