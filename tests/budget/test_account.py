@@ -1,6 +1,7 @@
 """Which figure is taken of several: that of the build, else that of an earlier run, else the plan's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tinydeploy.cost.instructions import estimate_instructions
 from tinydeploy.errors import UsageError
 from tinydeploy.image import Image
 from tinydeploy.lock.entry import Lock, entry_of
-from tinydeploy.lock.file import write_lock
+from tinydeploy.lock.file import read_lock, write_lock
 from tinydeploy.report.deployment import deployment_json
 
 NOTHING = read_earlier(None, ())
@@ -29,7 +30,8 @@ def plan(tmp_path):
 def lock(tmp_path, plan):
     """A lock file with a deployment of the plan."""
     path = tmp_path / "tinydeploy.lock"
-    write_lock(path, Lock().with_entry(entry_of(deployment_of(tmp_path / "small.tflite", plan))))
+    entry = entry_of(deployment_of(tmp_path / "small.tflite", plan))
+    write_lock(path, Lock(entries=(replace(entry, arena_reserved_bytes=plan.engine.arena_reserved_bytes),)))
     return path
 
 
@@ -75,6 +77,14 @@ def test_what_was_told_of_other_settings_counts_for_nothing(tmp_path, lock, othe
     assert budget.ram.source == "estimated"
     budget = account(plan_of(tmp_path / "small.tflite", buffers=1), read_earlier(lock, ()))
     assert budget.ram.source == "estimated"
+
+
+def test_what_was_told_of_a_firmware_with_another_arena_counts_for_nothing(plan, lock):
+    (entry,) = read_lock(lock).entries
+    write_lock(lock, Lock(entries=(replace(entry, arena_reserved_bytes=entry.arena_reserved_bytes + 16),)))
+    budget = account(plan, read_earlier(lock, ()))
+    assert sources(budget) == ("exact", "estimated", "estimated")
+    assert budget.instructions.source == "estimated"
 
 
 def test_what_was_built_goes_before_all(plan, lock):

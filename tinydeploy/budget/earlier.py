@@ -49,17 +49,23 @@ class Earlier:
     def timing(self, plan: Plan) -> Timing | None:
         """What an inference took: by layer where a bench is there."""
         bench = self.benches.get(_bench_key(plan))
-        entry = self.lock.get(_lock_key(plan))
+        entry = self._entry(plan)
         if bench is not None or entry is None or entry.latency is None:
             return bench
         return Timing(per_inference=entry.latency, unit=entry.latency_unit, layers=None, origin=self.lock_name)
 
     def memory(self, plan: Plan) -> Memory | None:
         """What the firmware took."""
-        entry = self.lock.get(_lock_key(plan))
+        entry = self._entry(plan)
         if entry is None or entry.ram_bytes is None or entry.flash_bytes is None:
             return None
         return Memory(ram_bytes=entry.ram_bytes, flash_bytes=entry.flash_bytes, origin=self.lock_name)
+
+    def _entry(self, plan: Plan) -> LockEntry | None:
+        """The plan's entry; one with another arena is of a firmware that another version of tinydeploy made."""
+        entry = self.lock.get(_lock_key(plan))
+        is_same = entry is not None and entry.arena_reserved_bytes == plan.engine.arena_reserved_bytes
+        return entry if is_same else None
 
 
 def read_earlier(lock: Path | None, benches: Sequence[Path]) -> Earlier:
