@@ -14,6 +14,18 @@
 #include "td_frame.h"
 #include "td_messages.h"
 #include "td_model.h"
+#ifdef TD_OBSERVABLE
+#include "td_observe.h"
+#endif
+
+/* The last of the requests, and the last of those that have a reply of their own kind. */
+#ifdef TD_OBSERVABLE
+#define TD_MSG_LAST TD_MSG_OBSERVE
+#define TD_MSG_LAST_ANSWERED TD_MSG_OBSERVE
+#else
+#define TD_MSG_LAST TD_MSG_RESET
+#define TD_MSG_LAST_ANSWERED TD_MSG_STATS
+#endif
 
 /* What precedes the data of an INPUT; no other request is longer. */
 #define TD_REQUEST_BYTES (TD_HEADER_BYTES + TD_INPUT_REQUEST_BYTES)
@@ -50,7 +62,7 @@ struct td_receiver {
 /* What waits to be sent, apart from results: one reply of each kind, the latest. Bit n of `pending` is message n. */
 struct td_replies {
     uint32_t pending;
-    uint16_t sequence[TD_MSG_STATS + 1];
+    uint16_t sequence[TD_MSG_LAST_ANSWERED + 1];
     uint8_t tensor_kind;
     uint8_t tensor_index;
     uint32_t layers_id;
@@ -77,6 +89,9 @@ struct td_device {
     uint8_t *layer_ticks;           /* TD_LAYERS times 32 bits, little endian */
     uint32_t layers_id;             /* the inference they are of */
     bool layers_valid;
+#ifdef TD_OBSERVABLE
+    struct td_observation observation;
+#endif
 };
 
 /* The bit of td_replies.pending that stands for an ERROR. */

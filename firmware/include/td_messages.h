@@ -22,6 +22,7 @@ enum td_message {
     TD_MSG_LAYERS = 0x05,
     TD_MSG_STATS = 0x06,
     TD_MSG_RESET = 0x07,
+    TD_MSG_OBSERVE = 0x08, /* of firmwares with TD_OBSERVABLE */
     TD_MSG_ERROR = 0x7F, /* as a reply only */
     TD_MSG_REPLY = 0x80, /* set in what the device sends */
 };
@@ -32,6 +33,7 @@ enum td_message {
 #define TD_INPUT_REQUEST_BYTES 9u
 #define TD_RESULT_REQUEST_BYTES 8u
 #define TD_LAYERS_REQUEST_BYTES 6u
+#define TD_OBSERVE_REQUEST_BYTES 7u
 
 /* Flags of an INPUT. */
 #define TD_INPUT_MASKED 0x01u /* no interrupt of the link during the inference */

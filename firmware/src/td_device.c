@@ -16,6 +16,9 @@ void td_device_init(struct td_device *device, int32_t model_status)
     td_inputs_reset(&device->inputs);
     td_outputs_reset(&device->outputs);
     device->times.since = td_port_ticks();
+#ifdef TD_OBSERVABLE
+    td_observation_reset(&device->observation);
+#endif
 }
 
 void td_times_enter(struct td_times *times, enum td_phase phase)
@@ -52,6 +55,9 @@ static void start_session(struct td_device *device, uint32_t session)
     device->layers_valid = false;
     td_inputs_reset(&device->inputs);
     td_outputs_reset(&device->outputs);
+#ifdef TD_OBSERVABLE
+    td_observation_reset(&device->observation);
+#endif
 }
 
 static enum td_error take_hello(struct td_device *device, uint32_t session)
@@ -165,6 +171,10 @@ static bool has_right_size(uint8_t message, uint32_t size)
         return size == TD_RESULT_REQUEST_BYTES;
     case TD_MSG_LAYERS:
         return size == TD_LAYERS_REQUEST_BYTES;
+#ifdef TD_OBSERVABLE
+    case TD_MSG_OBSERVE:
+        return size == TD_OBSERVE_REQUEST_BYTES;
+#endif
     default:
         return size == 0;
     }
@@ -176,7 +186,7 @@ static enum td_error take_frame(struct td_device *device, uint32_t size)
     const uint8_t *head = device->receiver.head;
     const uint8_t *payload = &head[TD_HEADER_BYTES];
     const uint32_t session = td_get_u32(&head[3]);
-    if (head[0] < TD_MSG_HELLO || head[0] > TD_MSG_RESET) {
+    if (head[0] < TD_MSG_HELLO || head[0] > TD_MSG_LAST) {
         return TD_ERROR_UNKNOWN_MESSAGE;
     }
     if (!has_right_size(head[0], size)) {
@@ -200,6 +210,11 @@ static enum td_error take_frame(struct td_device *device, uint32_t size)
         return take_result(device, payload);
     case TD_MSG_LAYERS:
         return take_layers(device, payload);
+#ifdef TD_OBSERVABLE
+    case TD_MSG_OBSERVE:
+        answer(device, TD_MSG_OBSERVE);
+        return td_observation_take(&device->observation, payload);
+#endif
     default:
         answer(device, TD_MSG_STATS);
         return TD_ERROR_NONE;

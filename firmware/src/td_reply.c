@@ -97,6 +97,18 @@ static void start_layers(struct td_device *device, uint8_t *to)
     start(device, to, &device->layer_ticks[4u * first], size);
 }
 
+#ifdef TD_OBSERVABLE
+static void start_observation(struct td_device *device, uint8_t *to)
+{
+    uint32_t size = 0;
+    const uint8_t *data = td_observation_data(&device->observation, &size);
+    to = td_put_u16(to, device->observation.stopped_after);
+    to = td_put_u8(to, device->observation.memory);
+    to = td_put_u32(to, device->observation.offset);
+    start(device, to, data, size);
+}
+#endif
+
 static void start_error(struct td_device *device)
 {
     const struct td_replies *replies = &device->replies;
@@ -132,6 +144,12 @@ static void start_pending(struct td_device *device, enum td_message message)
         start_layers(device, to);
         return;
     }
+#ifdef TD_OBSERVABLE
+    if (message == TD_MSG_OBSERVE) {
+        start_observation(device, to);
+        return;
+    }
+#endif
     if (message == TD_MSG_HELLO) {
         to = put_hello(device, to);
     } else if (message == TD_MSG_TENSOR) {
@@ -147,7 +165,7 @@ static void start_pending(struct td_device *device, enum td_message message)
 bool td_reply_start(struct td_device *device)
 {
     struct td_replies *replies = &device->replies;
-    for (unsigned message = TD_MSG_HELLO; message <= TD_MSG_STATS; message++) {
+    for (unsigned message = TD_MSG_HELLO; message <= TD_MSG_LAST_ANSWERED; message++) {
         if (replies->pending & (1u << message)) {
             replies->pending &= ~(1u << message);
             start_pending(device, (enum td_message)message);

@@ -97,10 +97,26 @@ static void between_layers(void)
     }
 }
 
+#ifdef TD_OBSERVABLE
+/* Sleeps as long as the host wants to see what this layer has left. */
+static void stop_where_observed(uint16_t layer)
+{
+    td_port_lock();
+    while (td_observation_stops(&device.observation, layer)) {
+        td_port_sleep();
+    }
+    td_port_unlock();
+}
+#endif
+
 static void after_layer(uint16_t layer)
 {
-    (void)layer;
     between_layers();
+#ifdef TD_OBSERVABLE
+    stop_where_observed(layer);
+#else
+    (void)layer;
+#endif
 }
 
 /* The time that this function takes itself is in no layer. */
@@ -147,6 +163,10 @@ static void compute(const struct td_job *job)
     if (layers) {
         device.layers_valid = false;
     }
+#ifdef TD_OBSERVABLE
+    device.observation.input = job->input->data;
+    device.observation.output = job->output->data;
+#endif
     /* What is being sent would be stuck for the whole inference, or disturb it. */
     while (masked && td_device_is_sending(&device)) {
         td_port_sleep();

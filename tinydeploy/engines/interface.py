@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from tinydeploy.boards import Board
 from tinydeploy.memory.memory_map import Alteration, MemoryMap
 from tinydeploy.model.graph import Graph
@@ -42,7 +45,8 @@ class ModelCode:
     firmware/kernels (``reference/conv_2d.c``). ``input_bytes`` and ``output_bytes`` are the sizes of the buffers that
     hold all inputs and all outputs, each tensor at a multiple of 16. ``layers`` is how often the ``after_layer`` hook
     is called. ``sources`` are further files below firmware/ that go along (``tflm/td_tflm.cc``), ``library`` is the
-    third-party code that all of it is built with, if any.
+    third-party code that all of it is built with, if any. ``observable`` says that it was made for
+    `EngineSettings.observable`.
     """
 
     files: Mapping[PurePosixPath, bytes]
@@ -53,6 +57,7 @@ class ModelCode:
     layers: int
     sources: tuple[str, ...] = ()
     library: ProjectLibrary | None = None
+    observable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +109,8 @@ class EnginePlan:
     its `ProjectLibrary.identity`. ``ways`` has for each op the ways between which the engine chose, none for one that
     is not computed, and is empty where an engine knows only one; ``executed`` is the graph that one inference really
     executes, whose ops keep the ``index`` that they have in the model, and ``macs`` its multiply-accumulates.
+    ``values_of`` takes one of its tensors and the bytes of the block in ``memory`` where that lies, and gives the
+    values in the tensor's shape.
     ``memory`` is what lies where in the arena, and ``arena_if`` how many bytes would be reserved if some of that were
     otherwise, all placed again. ``optimize`` is the objective asked for. ``generate`` makes the code; both are pure.
     """
@@ -129,6 +136,7 @@ class EnginePlan:
     memory: MemoryMap
     arena_if: Callable[[Alteration], int]
     executed: Graph
+    values_of: Callable[[int, bytes], npt.NDArray[np.generic]]
     generate: Callable[[], ModelCode]
     ways: tuple[tuple[Way, ...], ...] = ()
     library_identity: str | None = None
@@ -144,7 +152,8 @@ class EngineSettings:
     ``tflm_library`` is a PlatformIO library that replaces the board's TensorFlow Lite Micro. ``arena_bytes`` reserves
     an arena of that size, whatever the plan says. With ``probe_arena`` the firmware looks for the smallest arena that
     works, in all the RAM there is. ``measured`` finds what was measured before: by board, library (its identity) and
-    kernels.
+    kernels. With ``observable`` the firmware stops after a layer where a host asks for it, and shows its memory; with
+    ``apart`` no tensor takes memory that another one has had (aot): both are for finding faults.
     """
 
     kernels: Kernels | None = None
@@ -152,13 +161,19 @@ class EngineSettings:
     tflm_library: str | None = None
     arena_bytes: int | None = None
     probe_arena: bool = False
+    observable: bool = False
+    apart: bool = False
     measured: Mapping[tuple[str, str | None, Kernels], ArenaSizes] = field(default_factory=dict)
 
     def of_engine(self, engine: str) -> "EngineSettings":
         """Those of the settings that one engine takes, where others are for another."""
         if engine == "aot":
             return replace(self, tflm_library=None, arena_bytes=None, probe_arena=False)
-        return replace(self, optimize=None)
+        return replace(self, optimize=None, apart=False)
+
+
+OBSERVATION = ("observe/td_observe.c",)
+"""What goes along from firmware/ with code that is observable."""
 
 
 class Engine(Protocol):

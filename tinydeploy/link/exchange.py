@@ -32,6 +32,7 @@ class Exchange:
         self._silence_s = silence_s
         self._progress_s = progress_s
         self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
+        self._arrived: list[InferenceResult] = []
 
     def results(self) -> Iterator[InferenceResult]:
         """The results in order, as they come.
@@ -40,7 +41,7 @@ class Exchange:
             LinkError: The connection broke, or one of the two times is over.
             VerificationError: The engine could not start, or failed at an input.
         """
-        arrived: list[InferenceResult] = []
+        arrived, self._arrived = self._arrived, []
         while True:
             self._send()  # before the results are given away: the device should not wait for whoever takes them
             for result in arrived:
@@ -52,6 +53,17 @@ class Exchange:
             if arrived:
                 self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
             arrived = self._wait()
+
+    def deliver(self) -> None:
+        """Returns when the device has all inputs that there is room for, with results still to come.
+
+        Raises:
+            LinkError: As `results`.
+        """
+        self._send()
+        while not self._transfer.delivered:
+            self._arrived += self._wait()
+            self._send()
 
     def _send(self, *, after_silence: bool = False) -> None:
         while True:

@@ -26,6 +26,7 @@ class Message(enum.IntEnum):
     LAYERS = 0x05
     STATS = 0x06
     RESET = 0x07
+    OBSERVE = 0x08
     ERROR = 0x7F
 
 
@@ -35,6 +36,18 @@ class InputFlag(enum.IntFlag):
     NONE = 0
     MASKED = 1
     LAYERS = 2
+
+
+NO_LAYER = 0xFFFF
+"""Stands for no layer where one is named."""
+
+
+class Memory(enum.IntEnum):
+    """What of a device's memory can be shown: the arena; input and output of the inference in hand."""
+
+    ARENA = 0
+    INPUT = 1
+    OUTPUT = 2
 
 
 class ErrorCode(enum.IntEnum):
@@ -222,6 +235,28 @@ class LayersChunk(_WithData):
     def ticks(self) -> tuple[int, ...]:
         """The times of the layers from ``first`` on."""
         return struct.unpack(f"<{len(self.data) // 4}I", self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObserveRequest(_Fixed):
+    """Has the inference stop behind ``layer``, and asks for what is in ``memory`` from ``offset`` on."""
+
+    layer: int
+    memory: int
+    offset: int
+
+    _FORMAT = struct.Struct("<HBI")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedChunk(_WithData):
+    """Part of a memory. ``layer`` is the one that the inference stands behind; `NO_LAYER`, and no data, if it runs."""
+
+    layer: int
+    memory: int
+    offset: int
+
+    _FORMAT = struct.Struct("<HBI")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -20,12 +21,16 @@ from tinydeploy.link.messages import (
     InputFlag,
     LayersChunk,
     LayersRequest,
+    Memory,
     Message,
+    ObservedChunk,
+    ObserveRequest,
     Stats,
     TensorReply,
     TensorRequest,
     hello_version,
 )
+from tinydeploy.link.observation import Observation
 from tinydeploy.link.retry import RetryTimer
 from tinydeploy.link.transfer import InferenceResult, Transfer
 
@@ -225,6 +230,27 @@ class Session:
             self._counted = now
         return change
 
+    @contextmanager
+    def observed(self, data: bytes) -> Iterator[Observation]:
+        """One inference that stops between its layers, on a firmware made for that. Its result is not of interest.
+
+        When the block begins it stands behind the first layer; when that ends, it runs to its end.
+        """
+        observation = Observation(self._observe, timeout_s=self._inference_timeout_s)
+        self._renew_unless_clean()
+        self._observe(ObserveRequest(layer=0, memory=Memory.ARENA, offset=0))
+        exchange, transfer = self._exchange([data], InputFlag.NONE, silence_s=self._silence_s)
+        exchange.deliver()
+        observation.stop_after(0)
+        yield observation
+        observation.run_on()
+        for _ in exchange.results():
+            pass
+        self._finished(transfer)
+
+    def _observe(self, request: ObserveRequest) -> ObservedChunk:
+        return self._unpacked(ObservedChunk.unpack, Message.OBSERVE, self._ask(Message.OBSERVE, request.pack()))
+
     def reset(self, timeout_s: float = 5.0) -> None:
         """Restarts the board and says hello again.
 
@@ -299,17 +325,25 @@ class Session:
         return result
 
     def _run(self, inputs: Iterable[bytes], flags: InputFlag, *, silence_s: float) -> Iterator[InferenceResult]:
+        self._renew_unless_clean()
+        exchange, transfer = self._exchange(inputs, flags, silence_s=silence_s)
+        yield from exchange.results()
+        self._finished(transfer)
+
+    def _renew_unless_clean(self) -> None:
         if not self._is_clean:
             self._renew(_REQUEST_TIMEOUT_S)
+
+    def _exchange(self, inputs: Iterable[bytes], flags: InputFlag, *, silence_s: float) -> tuple[Exchange, Transfer]:
+        """A transfer to be driven; the session is not clean until all that goes to the device has come back."""
         transfer = Transfer(inputs, hello=self.hello, first_id=self._next_id, end_id=self._end_id, flags=flags)
-        self._is_clean = False  # until all that goes to the device has come back
-        yield from Exchange(
-            self._channel,
-            transfer,
-            retry=self._retry,
-            silence_s=silence_s,
-            progress_s=self._inference_timeout_s,
-        ).results()
+        self._is_clean = False
+        exchange = Exchange(
+            self._channel, transfer, retry=self._retry, silence_s=silence_s, progress_s=self._inference_timeout_s
+        )
+        return exchange, transfer
+
+    def _finished(self, transfer: Transfer) -> None:
         if transfer.result_id > self._next_id:
             self._next_id = transfer.result_id
             self._end_id = transfer.result_id + self.hello.buffers

@@ -60,6 +60,7 @@ class Transfer:
         self._flags = flags
         self._size = hello.input_bytes
         self._inputs: dict[int, bytes] = {}
+        self._first_id = first_id
         self._fetched_id = first_id  # inputs before it have been taken from the source
         self._exhausted = False
         self._acked = self._next = self._furthest = first_id * self._size
@@ -75,6 +76,11 @@ class Transfer:
     def done(self) -> bool:
         """Whether there are no more inputs and all results are here."""
         return self._exhausted and self.result_id == self._fetched_id
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the device has all inputs that were taken from the source, one at least."""
+        return self._fetched_id > self._first_id and self._acked >= self._fetched_id * self._size
 
     @property
     def progress(self) -> tuple[int, int, int]:

@@ -90,7 +90,8 @@ class Tensor:
     """One tensor of the graph.
 
     ``data`` is a read-only view of the constant's bytes in the model file, with the tensor's shape, or None
-    for activations. ``name`` is untrusted text.
+    for activations. ``name`` is untrusted text. ``channels`` are those of the last dimension in the model that are
+    left where some have been removed; None: all.
     """
 
     index: int
@@ -100,6 +101,7 @@ class Tensor:
     quantization: Quantization | None = None
     data: npt.NDArray[np.generic] | None = None
     is_variable: bool = False
+    channels: tuple[int, ...] | None = None
 
     @property
     def elements(self) -> int:

@@ -26,10 +26,12 @@ _SHARED_BYTES = 32
 """Arrays of at least this size that calls have in common stand in flash once; smaller ones stay with each call."""
 
 
-def emit_model(model: Graph, compiled: Compiled, layout: Layout) -> dict[PurePosixPath, bytes]:
+def emit_model(
+    model: Graph, compiled: Compiled, layout: Layout, *, observable: bool = False
+) -> dict[PurePosixPath, bytes]:
     """The generated files by their places in the project: the C source that defines ``td_model``, and its headers.
 
-    ``model`` is the graph as it was before the exact passes.
+    ``model`` is the graph as it was before the exact passes. ``observable``: the arena is to be shown to the host.
     """
     graph, program = compiled.graph, compiled.program
     functions = _function_names(model, program)
@@ -47,6 +49,7 @@ def emit_model(model: Graph, compiled: Compiled, layout: Layout) -> dict[PurePos
         steps=_steps(model, program, layout, functions),
         reads_inputs=_reads_inputs(program, layout),
         layers=len(program.layers),
+        observable=observable,
         sides=list(
             tensor_tables(
                 graph,

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+
+import numpy as np
+import numpy.typing as npt
 
 from tinydeploy.boards import Board
 from tinydeploy.engines.aot.code_size import code_bytes, usual_code_bytes
@@ -13,8 +16,9 @@ from tinydeploy.engines.aot.kernel_sets import KernelSet, kernel_files, kernel_s
 from tinydeploy.engines.aot.layout import Layout, plan_layout
 from tinydeploy.engines.aot.memory_map import memory_map
 from tinydeploy.engines.aot.passes import run_passes
-from tinydeploy.engines.interface import EnginePlan, EngineSettings, ModelCode, Objective, Peak, Way
+from tinydeploy.engines.interface import OBSERVATION, EnginePlan, EngineSettings, ModelCode, Objective, Peak, Way
 from tinydeploy.errors import UsageError
+from tinydeploy.memory.memory_map import NOTHING_ALTERED, Alteration
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.macs import graph_macs
 
@@ -42,7 +46,7 @@ class AotEngine:
         def plan(kernels: KernelSet) -> tuple[Compiled, EnginePlan]:
             reduced = graph if kernels == "reference" else after_passes()
             compiled = compile_reduced(graph, reduced, kernels, settings.optimize)
-            return compiled, _plan(graph, compiled, settings.optimize)
+            return compiled, _plan(graph, compiled, settings)
 
         def plan_for(board: Board) -> EnginePlan:
             kernels: KernelSet = "reference" if settings.kernels == "reference" else kernel_set(board.core)
@@ -58,16 +62,16 @@ def plan_aot(graph: Graph, kernels: KernelSet = "reference", objective: Objectiv
     Raises:
         ModelError: Ops are not supported; all of them are listed.
     """
-    return _plan(graph, compile_graph(graph, kernels, objective), objective)
+    return _plan(graph, compile_graph(graph, kernels, objective), EngineSettings(optimize=objective))
 
 
-def _plan(graph: Graph, compiled: Compiled, objective: Objective | None) -> EnginePlan:
+def _plan(graph: Graph, compiled: Compiled, settings: EngineSettings) -> EnginePlan:
     program = compiled.program
-    layout = plan_layout(compiled.graph, program)
+    layout = plan_layout(compiled.graph, program, _everything_apart(compiled) if settings.apart else NOTHING_ALTERED)
     return EnginePlan(
         engine=AotEngine.name,
         kernels="reference" if compiled.kernels == "reference" else "optimized",
-        optimize=objective,
+        optimize=settings.optimize,
         library=None,
         graph=graph,
         input_bytes=layout.input_bytes,
@@ -87,9 +91,23 @@ def _plan(graph: Graph, compiled: Compiled, objective: Objective | None) -> Engi
         memory=memory_map(compiled.graph, program, layout),
         arena_if=lambda alteration: plan_layout(compiled.graph, program, alteration).arena_bytes,
         executed=compiled.graph,
+        values_of=partial(_values, compiled),
         ways=_ways(graph, compiled),
-        generate=lambda: _generate(graph, compiled, layout),
+        generate=lambda: _generate(graph, compiled, layout, observable=settings.observable),
     )
+
+
+def _everything_apart(compiled: Compiled) -> Alteration:
+    """All tensors are there all the time, so that none can be in the way of another."""
+    steps = sum(len(layer.calls) for layer in compiled.program.layers)
+    return Alteration(lifetimes={tensor.index: (0, steps - 1) for tensor in compiled.graph.tensors})
+
+
+def _values(compiled: Compiled, tensor: int, data: bytes) -> npt.NDArray[np.generic]:
+    stored, planes = compiled.graph.tensors[tensor], compiled.program.storages.get(tensor)
+    if planes is not None:
+        return planes.values(data).reshape(stored.shape)
+    return np.frombuffer(data[: stored.nbytes], stored.dtype.numpy).reshape(stored.shape)
 
 
 def _peak(op: int, tensors: Mapping[int, int]) -> Peak:
@@ -124,12 +142,14 @@ def _check(settings: EngineSettings) -> None:
             raise UsageError(f"the aot engine takes no {what}", hint="leave it out, or: --engine tflm")
 
 
-def _generate(graph: Graph, compiled: Compiled, layout: Layout) -> ModelCode:
+def _generate(graph: Graph, compiled: Compiled, layout: Layout, *, observable: bool) -> ModelCode:
     return ModelCode(
-        files=emit_model(graph, compiled, layout),
+        files=emit_model(graph, compiled, layout, observable=observable),
         kernels=kernel_files(compiled.kernels, compiled.program.kernels),
         input_bytes=layout.input_bytes,
         output_bytes=layout.output_bytes,
         arena_bytes=layout.arena_bytes,
         layers=len(compiled.program.layers),
+        sources=OBSERVATION if observable else (),
+        observable=observable,
     )

@@ -69,7 +69,7 @@ Lifetime = tuple[int, int]
 def plan_layout(graph: Graph, program: Program, alteration: Alteration = NOTHING_ALTERED) -> Layout:
     """The memory plan. Calls that may work in place do so where their input is not needed afterwards, and it helps.
 
-    With an alteration it is what the plan would be; such a layout is only to be looked at.
+    With an alteration it is what the plan would be. One that alters sizes is only to be looked at.
     """
     steps = [(layer.op, call) for layer in program.layers for call in layer.calls]
     calls = [call for _, call in steps]

@@ -7,6 +7,9 @@ window over one channel at a time. A border of the zero point around each plane 
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
 _SLACK_BYTES = 4
 """Kernels load whole words: they may read this far behind the last value, and the bytes mean nothing to them."""
 
@@ -31,6 +34,14 @@ class Planes:
     def nbytes(self) -> int:
         """Bytes of all planes, with what kernels may read behind the last."""
         return self.channels * self.plane_bytes + _SLACK_BYTES
+
+    def values(self, data: bytes) -> npt.NDArray[np.int8]:
+        """The values among the bytes, of shape (height, width, channels)."""
+        if len(data) < self.nbytes:
+            raise ValueError(f"{len(data)} bytes, where the planes take {self.nbytes}")
+        at_origin = np.frombuffer(data, np.int8)[self.origin :]
+        shape, strides = (self.height, self.width, self.channels), (self.pitch, 1, self.plane_bytes)
+        return np.lib.stride_tricks.as_strided(at_origin, shape, strides, writeable=False).copy()
 
     @classmethod
     def bordered(cls, channels: int, height: int, width: int, border: tuple[int, int, int, int]) -> Self:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from tinydeploy.engines.c_source import byte_lines, offsets_in_a_row, tensor_tables
-from tinydeploy.engines.interface import ModelCode, ProjectLibrary
+from tinydeploy.engines.interface import OBSERVATION, ModelCode, ProjectLibrary
 from tinydeploy.engines.tflm.resolver import ResolvedOp
 from tinydeploy.memory.planner import align
 from tinydeploy.model.graph import Graph
@@ -20,22 +20,31 @@ ADAPTER = ("tflm/td_tflm.cc",)
 
 
 def model_code(
-    graph: Graph, *, ops: Sequence[ResolvedOp], arena_bytes: int, probe: bool, library: ProjectLibrary
+    graph: Graph,
+    *,
+    ops: Sequence[ResolvedOp],
+    arena_bytes: int,
+    probe: bool,
+    library: ProjectLibrary,
+    observable: bool = False,
 ) -> ModelCode:
     """The model and all that runs it. The figures are those of `emit_model`."""
     return ModelCode(
-        files=emit_model(graph, ops=ops, arena_bytes=arena_bytes, probe=probe),
+        files=emit_model(graph, ops=ops, arena_bytes=arena_bytes, probe=probe, observable=observable),
         kernels=(),
         input_bytes=offsets_in_a_row(graph, graph.inputs)[1],
         output_bytes=offsets_in_a_row(graph, graph.outputs)[1],
         arena_bytes=arena_bytes,
         layers=len(graph.ops),
-        sources=ADAPTER,
+        sources=(*ADAPTER, *(OBSERVATION if observable else ())),
         library=library,
+        observable=observable,
     )
 
 
-def emit_model(graph: Graph, *, ops: Sequence[ResolvedOp], arena_bytes: int, probe: bool) -> dict[PurePosixPath, bytes]:
+def emit_model(
+    graph: Graph, *, ops: Sequence[ResolvedOp], arena_bytes: int, probe: bool, observable: bool = False
+) -> dict[PurePosixPath, bytes]:
     """The C++ sources that define ``td_model``, by their places in the project.
 
     Args:
@@ -43,6 +52,7 @@ def emit_model(graph: Graph, *, ops: Sequence[ResolvedOp], arena_bytes: int, pro
         ops: The op kinds that it has, each once.
         arena_bytes: What to reserve; a multiple of 16 and above 0.
         probe: Whether the firmware is to find out at its start how small the arena can be.
+        observable: Whether the arena is to be shown to the host.
     """
     if arena_bytes <= 0 or arena_bytes != align(arena_bytes):
         raise ValueError(f"an arena of {arena_bytes} bytes")
@@ -58,6 +68,7 @@ def emit_model(graph: Graph, *, ops: Sequence[ResolvedOp], arena_bytes: int, pro
         calls=[op.call for op in ops],
         arena_bytes=arena_bytes,
         probe=probe,
+        observable=observable,
         sides=list(tensor_tables(graph, input_offsets, output_offsets)),
         input_bytes=input_bytes,
         output_bytes=output_bytes,

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
+import numpy as np
+import numpy.typing as npt
+
 from tinydeploy.boards import Board
 from tinydeploy.engines.c_source import offsets_in_a_row
 from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings, Kernels, ModelCode, Peak
@@ -50,6 +53,8 @@ class TflmEngine:
             BuildError: A library is named that is not there, or is none.
             UsageError: A setting is not one for this engine or board.
         """
+        if settings.apart:
+            raise ValueError("where tensors lie is the library's own decision")
         if settings.optimize is not None:
             raise UsageError(
                 "the tflm engine takes no --optimize: its kernels are the library's",
@@ -109,8 +114,14 @@ def _plan(graph: Graph, board: Board, settings: EngineSettings, arena_by: _Plann
         memory=memory_map(graph, planned, arena.reserved_bytes),
         arena_if=lambda alteration: _arena_if(graph, _sizes(board, kernels), arena, alteration),
         executed=graph,
+        values_of=partial(_values, graph),
         generate=lambda: _generate(graph, board, settings, library, missing, arena, ops),
     )
+
+
+def _values(graph: Graph, tensor: int, data: bytes) -> npt.NDArray[np.generic]:
+    stored = graph.tensors[tensor]
+    return np.frombuffer(data[: stored.nbytes], stored.dtype.numpy).reshape(stored.shape)
 
 
 def _library(board: Board, settings: EngineSettings) -> tuple[TflmLibrary | None, BuildError | None]:
@@ -204,7 +215,9 @@ def _generate(
     project = library.project
     if library.is_ours:
         project = with_kernels_of(project, [op.call for op in ops])
-    return model_code(graph, ops=ops, arena_bytes=reserved_bytes, probe=probe, library=project)
+    return model_code(
+        graph, ops=ops, arena_bytes=reserved_bytes, probe=probe, library=project, observable=settings.observable
+    )
 
 
 def _room_to_probe(graph: Graph, board: Board, arena: _Arena) -> int:

@@ -1,7 +1,6 @@
 """A graph while a pass changes it."""
 
 import operator
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +36,12 @@ class Draft:
         )
         return index
 
-    def set_shape(self, index: int, shape: Sequence[int]) -> None:
-        """Gives an activation another shape."""
-        self.tensors[index] = replace(self.tensors[index], shape=tuple(shape))
+    def keep_channels(self, index: int, is_kept: npt.NDArray[np.bool_]) -> None:
+        """Leaves an activation only some of its channels."""
+        tensor = self.tensors[index]
+        before = tensor.channels or range(len(is_kept))
+        channels = tuple(number for number, kept in zip(before, is_kept, strict=True) if kept)
+        self.tensors[index] = replace(tensor, shape=(*tensor.shape[:-1], len(channels)), channels=channels)
 
     def now(self, op: Op) -> Op:
         """An op of the graph, as it is by now."""

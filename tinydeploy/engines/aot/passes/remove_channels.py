@@ -35,9 +35,8 @@ def remove_channels(graph: Graph) -> Graph:
         if position in compiled:
             draft.ops[position] = _rewritten(draft, op, kept)
     for index, channels in kept.items():
-        shape = graph.tensors[index].shape
         if not channels.all():
-            draft.set_shape(index, (*shape[:-1], int(channels.sum())))
+            draft.keep_channels(index, channels)
     return draft.finished_if_changed()
 
 
