@@ -9,6 +9,7 @@ from tinydeploy.devices.emulator import VirtualBoard
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.image import Image
 from tinydeploy.link.hello import Arena
+from tinydeploy.localize.localization import Localization
 from tinydeploy.plan import Plan
 from tinydeploy.project import FirmwareProject
 from tinydeploy.verify.compare import Comparison
@@ -55,7 +56,8 @@ class Deployment:
 
     ``conversion`` is how the model became integer, None where it was. ``arena`` and ``stack_bytes`` are what the device
     itself reports, the latter its high-water mark (0 where it cannot tell). ``image`` is None where the firmware was
-    not built here. ``kept`` is the virtual board that goes on running. ``seconds`` has the time of each stage.
+    not built here. ``kept`` is the virtual board that goes on running. ``localization`` is what was found out where
+    outputs differ, if it was looked for. ``seconds`` has the time of each stage.
     """
 
     model: Path
@@ -71,6 +73,7 @@ class Deployment:
     kept: VirtualBoard | None
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    localization: Localization | None = None
 
     @property
     def ok(self) -> bool:

@@ -6,8 +6,8 @@ Every function here is a verb of the command line and does one stretch of that w
 what the one before it made, and nothing is decided after the Plan.
 """
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,13 +27,14 @@ from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines import default_engine
-from tinydeploy.engines.interface import ArenaSizes, EngineSettings
+from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
 from tinydeploy.errors import UsageError
 from tinydeploy.files import cache_dir, write_file
 from tinydeploy.image import Image
 from tinydeploy.integer_model import IntegerModel, integer_model, read_integer_model, verification_samples
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
+from tinydeploy.localize.find import localize as find_layer
 from tinydeploy.plan import Plan, require_fit
 from tinydeploy.planning import Targets, plan_all, planner, with_measured
 from tinydeploy.progress import SILENT, Progress, Stopwatch
@@ -193,13 +194,7 @@ def flash(
     """
     watch = Stopwatch(progress)
     source = integer_model(model, samples, watch)
-    inputs = verification_samples(source, samples)
-    built = _settled(source, target, watch, port=port)
-    with ExitStack() as stack:
-        with watch.stage("flash"):
-            device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
-        deployment = _verify(source, target, built.plan, session, inputs, watch)
-    return replace(deployment, image=built.image, kept=device if keep else None)
+    return _flash(source, target, verification_samples(source, samples), watch, port=port, keep=keep)
 
 
 def verify(
@@ -208,24 +203,31 @@ def verify(
     *,
     port: str | None = None,
     samples: AnySamples | None = None,
+    localize: bool = False,
     progress: Progress = SILENT,
 ) -> Deployment:
     """Compares what a device that was flashed before computes with the oracle.
 
-    Without ``port``, a virtual board is started with the firmware anew, and a real one is looked for.
+    Without ``port``, a virtual board is started with the firmware anew, and a real one is looked for. With
+    ``localize``, where outputs differ, the first layer that is wrong is looked for: on a virtual board that is started
+    for it, or on the real one, which is flashed for it and gets its firmware back afterwards.
     """
-    if port is None and find_board(target.board).is_virtual:
-        return flash(model, target, samples=samples, progress=progress)
     watch = Stopwatch(progress)
     source = integer_model(model, samples, watch)
     inputs = verification_samples(source, samples)
-    plan, project = _generate(source, target, watch)
-    with ExitStack() as stack:
-        with watch.stage("connect"):
-            session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
-            if source.graph.is_stateful:
-                session.reset()  # what it has computed before is not what it starts with
-        return _verify(source, target, plan, session, inputs, watch)
+    if port is None and find_board(target.board).is_virtual:
+        deployment = _flash(source, target, inputs, watch)
+    else:
+        plan, project = _generate(source, target, watch)
+        with ExitStack() as stack:
+            with watch.stage("connect"):
+                session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
+                if source.graph.is_stateful:
+                    session.reset()  # what it has computed before is not what it starts with
+            deployment = _verify(source, target, plan, session, inputs, watch)
+    if localize and not deployment.ok:
+        return _localized(source, deployment, inputs, watch, port=port)
+    return deployment
 
 
 def bench(
@@ -250,6 +252,46 @@ def bench(
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
+
+
+def _flash(
+    source: IntegerModel,
+    target: Target,
+    samples: Samples,
+    watch: Stopwatch,
+    *,
+    port: str | None = None,
+    keep: bool = False,
+) -> Deployment:
+    built = _settled(source, target, watch, port=port)
+    with ExitStack() as stack:
+        with watch.stage("flash"):
+            device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
+        deployment = _verify(source, target, built.plan, session, samples, watch)
+    return replace(deployment, image=built.image, kept=device if keep else None)
+
+
+def _localized(
+    source: IntegerModel, deployment: Deployment, samples: Samples, watch: Stopwatch, *, port: str | None
+) -> Deployment:
+    """The deployment with what is wrong in it. A real board runs again what it ran before, also after a failure."""
+    target, board, first = deployment.target, deployment.plan.board, deployment.comparison.first_difference
+    assert first is not None
+    there = None if board.is_virtual else port
+
+    @contextmanager
+    def start(settings: EngineSettings) -> Iterator[tuple[EnginePlan, Session]]:
+        built = _settled(source, replace(target, settings=settings), watch, port=there)
+        with running(built, watch, port=there) as (_, session), watch.stage("localize"):
+            yield built.plan.engine, session
+
+    try:
+        localization = find_layer(source.graph, samples, first.sample, target.settings, start)
+    finally:
+        if not board.is_virtual:
+            with running(_build(source, target, watch), watch, port=there):
+                pass
+    return replace(deployment, localization=localization, seconds=watch.seconds)
 
 
 def _generate(source: IntegerModel, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:

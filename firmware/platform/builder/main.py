@@ -20,7 +20,7 @@ if shutil.which("arm-none-eabi-gcc", path=env["ENV"]["PATH"]) is None:
 
 cpu = board.get("build.cpu_flags")
 firmware = os.path.join("$PROJECT_DIR", "firmware")
-parts = [part for part in ("src", "ports", "tflm", "kernels") if os.path.isdir(env.subst(os.path.join(firmware, part)))]
+parts = [part for part in ("src", "ports", "observe", "tflm", "kernels") if os.path.isdir(env.subst(os.path.join(firmware, part)))]
 has_cxx = "tflm" in parts
 
 env.Replace(
@@ -45,7 +45,7 @@ env.Append(
     ASPPFLAGS=[*cpu, "-x", "assembler-with-cpp"],
     CPPPATH=[
         "$PROJECT_INCLUDE_DIR",
-        *(os.path.join(firmware, part) for part in ("include", "kernels", "ports/cortex_m", "tflm")),
+        *(os.path.join(firmware, part) for part in ("include", "kernels", "observe", "ports/cortex_m", "tflm")),
     ],
     CCFLAGS=[
         *cpu,

@@ -1,0 +1,92 @@
+"""What there is to say of a layer that is wrong."""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinydeploy.model.graph import Graph
+
+Array = npt.NDArray[np.generic]
+
+
+class Fault(enum.Enum):
+    """Whose fault a wrong layer is; ELSEWHERE where no layer is found to be wrong."""
+
+    KERNEL = "kernel"
+    MEMORY_PLAN = "memory plan"
+    MODEL = "model"
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDifference:
+    """The first wrong output of a layer: of ``tensor``, which op ``layer`` writes, at inference ``sample``.
+
+    Of its ``values``, ``differing`` ones are wrong, the first at ``index`` in the model's shape. ``device`` and
+    ``reference`` are the numbers that are stored there; real = ``scale`` x (number - ``zero_point``), both None where
+    the tensor is not quantised. ``max_abs_diff`` is in these numbers' units, infinite where one side is no number.
+    """
+
+    sample: int
+    layer: int
+    tensor: int
+    values: int
+    differing: int
+    max_abs_diff: float
+    index: tuple[int, ...]
+    device: float
+    reference: float
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Localization:
+    """What was found out about outputs that differ.
+
+    ``because`` is the reason for ``fault``, a sentence without a full stop. ``inputs`` is the input that shows it, one
+    array per graph input. ``device`` and ``reference`` are the whole tensor as it is and as it has to be, of one shape.
+    """
+
+    difference: LayerDifference | None
+    fault: Fault
+    because: str
+    inputs: tuple[Array, ...]
+    device: Array | None = None
+    reference: Array | None = None
+
+
+def layer_difference(
+    graph: Graph, tensor: int, got: Array, expected: Array, *, sample: int, layer: int, channels: tuple[int, ...] | None
+) -> LayerDifference:
+    """The first of the differences between two arrays of one shape, which are not equal.
+
+    ``channels`` are those of the model's last dimension that the arrays have; None: all.
+    """
+    differs = is_different(got, expected)
+    index = tuple(int(place) for place in np.unravel_index(int(np.argmax(differs)), got.shape))
+    quantization = graph.tensors[tensor].quantization
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(got.astype(np.float64) - expected.astype(np.float64))[differs]
+    return LayerDifference(
+        sample=sample,
+        layer=layer,
+        tensor=tensor,
+        values=got.size,
+        differing=int(np.count_nonzero(differs)),
+        max_abs_diff=float(np.nan_to_num(distances, nan=np.inf).max()),
+        index=index if channels is None else (*index[:-1], channels[index[-1]]),
+        device=float(got[index]),
+        reference=float(expected[index]),
+        scale=quantization.scale if quantization else None,
+        zero_point=quantization.zero_point if quantization else None,
+    )
+
+
+def is_different(got: Array, expected: Array) -> npt.NDArray[np.bool_]:
+    """Where the bits of two arrays of one shape and type differ."""
+    bits = np.dtype(f"u{got.dtype.itemsize}")
+    differs: npt.NDArray[np.bool_] = np.ascontiguousarray(got).view(bits) != np.ascontiguousarray(expected).view(bits)
+    return differs
