@@ -13,11 +13,15 @@ BELOW = "everything below"
 # What each stage may import, besides itself. The order is the order of the layers: a row names only rows further down.
 # An empty row is a stage that stands on nothing of this project.
 MAY_IMPORT = {
+    "pytest_plugin": BELOW,
     "cli": BELOW,
     "cli_options": "budget planning deployment convert samples engines files report errors",
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
+    "testing": "budget building running integer_model deployment progress bench verify samples link devices project plan "
+    "engines boards model files errors",
+    "building": "running planning integer_model deployment progress link build image project plan engines boards files",
     "budget": "planning integer_model lock cost image plan engines boards memory model files errors",
     "planning": "lock plan engines boards model errors",
     "doctor": "verify build devices engines boards process files errors",

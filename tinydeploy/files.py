@@ -7,7 +7,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import platformdirs
@@ -16,6 +17,8 @@ from tinydeploy.errors import UsageError
 
 LISTING = PurePosixPath(".tinydeploy-files")
 """In a folder that `write_tree` wrote to: the files that are its own, one in a line."""
+
+_TRY_AGAIN_S = 0.1
 
 
 def data_dir(name: str) -> Path:
@@ -183,10 +186,35 @@ def _take_away(path: Path, *, above: Path) -> None:
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keeps every other process that asks for the same name waiting, until the block ends or this process does."""
-    key = hashlib.sha256(name.encode()).hexdigest()[:32]
-    with (cache_dir("locks") / key).open("w") as stream:
+    with _lock_file(name).open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def locked_one(names: Sequence[str], *, timeout_s: float) -> Iterator[str]:
+    """Like `locked`, with the first of the names that is free, which is given; waits until one is.
+
+    Raises:
+        TimeoutError: None has become free in this time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        for name in names:
+            with _lock_file(name).open("w") as stream:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield name
+                return
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{', '.join(names)} locked for {timeout_s:g} s")
+        time.sleep(_TRY_AGAIN_S)
+
+
+def _lock_file(name: str) -> Path:
+    return cache_dir("locks") / hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def tree_digest(tree: Mapping[PurePosixPath, bytes]) -> bytes:

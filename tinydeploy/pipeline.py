@@ -19,26 +19,24 @@ from tinydeploy.budget.account import account
 from tinydeploy.budget.advice import adviser
 from tinydeploy.budget.earlier import read_earlier
 from tinydeploy.budget.report import BudgetReport, Demands, budget_report
-from tinydeploy.build import build_project
+from tinydeploy.building import built_firmware, built_image, planned_project, rendered, settled
 from tinydeploy.convert.gates import Gates
 from tinydeploy.convert.quantize import QuantizationSettings
 from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
-from tinydeploy.engines import default_engine
-from tinydeploy.engines.interface import ArenaSizes, EnginePlan, EngineSettings
+from tinydeploy.engines.interface import EnginePlan, EngineSettings
 from tinydeploy.errors import UsageError
-from tinydeploy.files import cache_dir, write_file
-from tinydeploy.image import Image
+from tinydeploy.files import write_file
 from tinydeploy.integer_model import IntegerModel, integer_model, read_integer_model, verification_samples
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
 from tinydeploy.localize.find import localize as find_layer
-from tinydeploy.plan import Plan, require_fit
-from tinydeploy.planning import Targets, plan_all, planner, with_measured
+from tinydeploy.plan import Plan
+from tinydeploy.planning import Targets, plan_all
 from tinydeploy.progress import SILENT, Progress, Stopwatch
-from tinydeploy.project import FirmwareProject, render_project, write_project
+from tinydeploy.project import FirmwareProject, write_project
 from tinydeploy.running import running, running_in_real_time, session_with
 from tinydeploy.samples import FIRST_NOISE, Samples
 from tinydeploy.samples.source import AnySamples, sample_source
@@ -114,7 +112,7 @@ def budget(
         plans, refusals = plan_all(source.graph, targets)
     budgets = []
     for plan in plans:
-        image = _image(_project(plan, watch), watch)[1] if build and plan.fits else None
+        image = built_image(rendered(plan, watch), watch)[1] if build and plan.fits else None
         budgets.append(account(plan, earlier, image))
     advice_of = adviser(source.graph, targets) if advise else None
     return budget_report(source, budgets, refusals, demands, must_fit=bool(targets.boards), advise=advice_of)
@@ -167,7 +165,7 @@ def generate(
     ``samples`` are for a model that is not integer yet, here and below.
     """
     watch = Stopwatch(progress)
-    plan, project = _generate(integer_model(model, samples, watch), target, watch)
+    plan, project = planned_project(integer_model(model, samples, watch), target, watch)
     write_project(project, output)
     return plan, project
 
@@ -175,7 +173,7 @@ def generate(
 def build(model: Path, target: Target, *, samples: AnySamples | None = None, progress: Progress = SILENT) -> Build:
     """Builds the firmware; a build of the same project is used again."""
     watch = Stopwatch(progress)
-    return _build(integer_model(model, samples, watch), target, watch)
+    return built_firmware(integer_model(model, samples, watch), target, watch)
 
 
 def flash(
@@ -218,7 +216,7 @@ def verify(
     if port is None and find_board(target.board).is_virtual:
         deployment = _flash(source, target, inputs, watch)
     else:
-        plan, project = _generate(source, target, watch)
+        plan, project = planned_project(source, target, watch)
         with ExitStack() as stack:
             with watch.stage("connect"):
                 session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
@@ -243,7 +241,7 @@ def bench(
     watch = Stopwatch(progress)
     source = integer_model(model, samples, watch)
     inputs = verification_samples(source, samples)
-    built = _settled(source, target, watch, port=port)
+    built = settled(source, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
             _, session = stack.enter_context(running(built, watch, port=port))
@@ -263,7 +261,7 @@ def _flash(
     port: str | None = None,
     keep: bool = False,
 ) -> Deployment:
-    built = _settled(source, target, watch, port=port)
+    built = settled(source, target, watch, port=port)
     with ExitStack() as stack:
         with watch.stage("flash"):
             device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
@@ -281,7 +279,7 @@ def _localized(
 
     @contextmanager
     def start(settings: EngineSettings) -> Iterator[tuple[EnginePlan, Session]]:
-        built = _settled(source, replace(target, settings=settings), watch, port=there)
+        built = settled(source, replace(target, settings=settings), watch, port=there)
         with running(built, watch, port=there) as (_, session), watch.stage("localize"):
             yield built.plan.engine, session
 
@@ -289,69 +287,9 @@ def _localized(
         localization = find_layer(source.graph, samples, first.sample, target.settings, start)
     finally:
         if not board.is_virtual:
-            with running(_build(source, target, watch), watch, port=there):
+            with running(built_firmware(source, target, watch), watch, port=there):
                 pass
     return replace(deployment, localization=localization, seconds=watch.seconds)
-
-
-def _generate(source: IntegerModel, target: Target, watch: Stopwatch) -> tuple[Plan, FirmwareProject]:
-    graph, board = source.graph, find_board(target.board)
-    with watch.stage("plan"):
-        settings = with_measured(target.settings, graph, target.lock)
-        plan_for = planner(graph, buffers=target.buffers, settings=settings)
-        plan = plan_for(board, target.engine or default_engine(board))
-        require_fit(plan, plan_for)
-    watch.planned(plan)
-    return plan, _project(plan, watch)
-
-
-def _project(plan: Plan, watch: Stopwatch) -> FirmwareProject:
-    with watch.stage("generate"):
-        return render_project(
-            code=plan.engine.generate(),
-            board=plan.board,
-            buffers=plan.buffers,
-            model_name=plan.graph.name,
-            model_sha256=plan.graph.sha256,
-            engine=plan.engine.engine,
-        )
-
-
-def _build(source: IntegerModel, target: Target, watch: Stopwatch) -> Build:
-    plan, project = _generate(source, target, watch)
-    folder, image = _image(project, watch)
-    return Build(
-        model=source.path,
-        conversion=source.conversion,
-        plan=plan,
-        project=project,
-        folder=folder,
-        image=image,
-        seconds=watch.seconds,
-    )
-
-
-def _image(project: FirmwareProject, watch: Stopwatch) -> tuple[Path, Image]:
-    """Builds in the user's cache; the folder and what came out."""
-    folder = cache_dir("projects") / project.folder_name
-    with watch.stage("build"):
-        return folder, build_project(project, folder, on_line=watch.line)
-
-
-def _settled(source: IntegerModel, target: Target, watch: Stopwatch, *, port: str | None) -> Build:
-    """Builds. Where the arena's size is only estimated, the board is asked for it, and all is built again with that."""
-    built = _build(source, target, watch)
-    engine = built.plan.engine
-    if engine.arena_estimated is None or target.settings.probe_arena:
-        return built
-    with watch.stage("measure"), running(built, watch, port=port) as (_, session):
-        arena = session.hello.arena
-    if arena.smallest_bytes is None:
-        raise ValueError(f"{built.plan.board.id} runs a firmware that has not looked for its smallest arena")
-    sizes = ArenaSizes(used_bytes=arena.used_bytes, needed_bytes=arena.smallest_bytes)
-    key = (built.plan.board.id, engine.library_identity, engine.kernels)
-    settings = replace(target.settings, measured={**target.settings.measured, key: sizes})
-    return _build(source, replace(target, settings=settings), watch)
 
 
 def _arena(plan: Plan, session: Session) -> Arena:

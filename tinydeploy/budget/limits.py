@@ -86,17 +86,25 @@ def _of_board(budget: BoardBudget, limits: Mapping[Quantity, int]) -> Iterator[E
 
 
 def parse_limit(quantity: Quantity, text: str) -> int:
-    """A limit as people write it: ``65536``, ``64K``, ``1.5M``. Of bytes, K is 1024; of instructions, 1000.
+    """A limit as people write it, see `parse_amount`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    return parse_amount(QUANTITY_NAMES[quantity], text, is_count=quantity == "instructions")
+
+
+def parse_amount(name: str, text: str, *, is_count: bool) -> int:
+    """``65536``, ``64K``, ``1.5M``. Of bytes, K is 1024; of what is counted, 1000. ``name`` is what it is a limit of.
 
     Raises:
         UsageError: It is none.
     """
     found = _NUMBER.fullmatch(text.strip())
-    is_count = quantity == "instructions"
     if not found or (is_count and found[3]):
         example = "10M" if is_count else "64K"
         raise UsageError(
-            f"{text!r} is no limit of {QUANTITY_NAMES[quantity]}",
+            f"{text!r} is no limit of {name}",
             hint=f"a number such as {example}: {'K is 1000' if is_count else 'K is 1024 bytes'}",
         )
     return int(float(found[1]) * (1000 if is_count else 1024) ** _POWERS[found[2].upper()])

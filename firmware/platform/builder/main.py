@@ -20,7 +20,11 @@ if shutil.which("arm-none-eabi-gcc", path=env["ENV"]["PATH"]) is None:
 
 cpu = board.get("build.cpu_flags")
 firmware = os.path.join("$PROJECT_DIR", "firmware")
-parts = [part for part in ("src", "ports", "observe", "tflm", "kernels") if os.path.isdir(env.subst(os.path.join(firmware, part)))]
+parts = [
+    part
+    for part in ("src", "ports", "observe", "tflm", "kernels")
+    if os.path.isdir(env.subst(os.path.join(firmware, part)))
+]
 has_cxx = "tflm" in parts
 
 env.Replace(
