@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -408,6 +409,13 @@ def flash(
 @PORT
 @with_samples
 @with_lock
+@click.option("--localize", is_flag=True, help="Where outputs differ, find the first layer that is wrong, and why.")
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --localize: write the input that shows it, and what the layer gave, as .npz.",
+)
 def verify(
     terminal: "Terminal",
     *,
@@ -416,15 +424,32 @@ def verify(
     port: str | None,
     samples: "SampleSource | None",
     lock: LockOptions,
+    localize: bool,
+    evidence: Path | None,
 ) -> Outcome:
     """Verify a board that was flashed before.
 
     The options must be those that it was flashed with: --buffers makes another firmware, and so do other --samples of a
-    model that is converted on the way. Without --port, a virtual board is started anew.
+    model that is converted on the way. Without --port, a virtual board is started anew. --localize flashes a real board
+    with a firmware that stops between its layers, and in the end with its own again.
     """
-    from tinydeploy import pipeline
+    from rich.console import Group
 
-    return _outcome(pipeline.verify(model, target, samples=samples, port=port, progress=terminal), lock)
+    from tinydeploy import pipeline
+    from tinydeploy.files import require_place
+    from tinydeploy.report.localization import require_evidence, write_evidence
+
+    if evidence is not None:
+        if not localize:
+            raise UsageError("--evidence is of a layer that is looked for", hint="add --localize")
+        require_evidence(evidence)
+        require_place(evidence)
+    deployment = pipeline.verify(model, target, samples=samples, port=port, localize=localize, progress=terminal)
+    outcome = _outcome(deployment, lock)
+    if evidence is None or deployment.localization is None or deployment.localization.difference is None:
+        return outcome
+    write_evidence(deployment.localization, evidence)
+    return replace(outcome, text=Group(outcome.text, f"  evidence {visible(str(evidence))}"))
 
 
 @verb

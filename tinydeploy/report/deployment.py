@@ -17,10 +17,11 @@ from tinydeploy.lock.check import LockCheck
 from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
 from tinydeploy.report.layers import layers_json, layers_text
+from tinydeploy.report.localization import localization_json, localization_text
 from tinydeploy.report.lock import lock_json, lock_text
 from tinydeploy.report.plan import arena_source, engine_json, model_json
 from tinydeploy.report.values import Json
-from tinydeploy.verify.compare import Accuracy, Comparison
+from tinydeploy.verify.compare import Accuracy
 
 if TYPE_CHECKING:
     from tinydeploy.convert.conversion import Conversion
@@ -60,6 +61,8 @@ def deployment_text(deployment: Deployment, lock: LockCheck | None = None) -> Re
     if deployment.comparison.accuracy is not None:
         parts.append(_classes(deployment.comparison.accuracy))
     parts.append(_verdict(deployment))
+    if deployment.localization is not None:
+        parts.append(localization_text(deployment.plan.graph, deployment.localization))
     if lock is not None:
         parts.append(lock_text(lock))
     if deployment.streaming is not None:
@@ -81,7 +84,7 @@ def deployment_json(deployment: Deployment, lock: LockCheck | None = None) -> di
         "board": plan.board.id,
         **engine_json(plan),
         "memory": _memory(plan, deployment.image, deployment.arena, deployment.stack_bytes or None),
-        "verification": _verification(deployment.comparison),
+        "verification": _verification(deployment),
         "latency": {
             "per_inference": latency.per_inference,
             "unit": latency.unit,
@@ -228,8 +231,10 @@ def _streaming(streaming: Streaming, *, is_virtual: bool) -> Text:
     )
 
 
-def _verification(comparison: Comparison) -> dict[str, Json]:
+def _verification(deployment: Deployment) -> dict[str, Json]:
+    comparison, localization = deployment.comparison, deployment.localization
     first, accuracy = comparison.first_difference, comparison.accuracy
+    wrong = localization.difference if localization else None
     return {
         "oracle": comparison.oracle,
         "samples": comparison.samples,
@@ -239,13 +244,14 @@ def _verification(comparison: Comparison) -> dict[str, Json]:
         "first_difference": None
         if first is None
         else {
-            "layer": None,  # outputs are compared, so the layer is not known
+            "layer": wrong.layer if wrong else None,  # outputs are compared: unless it is looked for, it is not known
             "sample": first.sample,
             "output": first.output,
             "index": list(first.index),
             "device": first.device,
             "reference": first.reference,
         },
+        "localization": localization_json(deployment.plan.graph, localization) if localization else None,
         "accuracy": None
         if accuracy is None
         else {

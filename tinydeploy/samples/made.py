@@ -11,7 +11,11 @@ FIRST_NOISE = 3
 since a kernel's instructions depend a little on its data."""
 
 
-def default_samples(graph: Graph, *, count: int = 16, seed: int = 0) -> Samples:
+DEFAULT_SAMPLES = 16
+"""How many there are, before the user's."""
+
+
+def default_samples(graph: Graph, *, count: int = DEFAULT_SAMPLES, seed: int = 0) -> Samples:
     """Zeros, both extremes, then seeded noise over the full range; ``count`` is at least 4.
 
     "Zeros" are real zeros: the zero point where there is one. Float inputs range from -1 to 1, and indices over the

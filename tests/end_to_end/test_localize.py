@@ -1,0 +1,183 @@
+"""Faults are planted one at a time, and `verify --localize` has to find each: the layer, and whose fault it is."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import DIGITS, DIGITS_SAMPLES
+from random_graphs import Net
+from stateful_models import lstm_model
+
+from tinydeploy import pipeline, project
+from tinydeploy.deployment import Deployment, Target
+from tinydeploy.engines.aot import layout
+from tinydeploy.engines.interface import EngineSettings
+from tinydeploy.files import data_dir
+from tinydeploy.localize.localization import Fault, Localization
+
+M3, M4 = "qemu-cortex-m3", "qemu-cortex-m4"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Deploys with firmware sources in which faults can be planted."""
+
+    firmware: Path
+
+    def plant(self, source: str, right: str, wrong: str) -> None:
+        """Changes one place of a source, which has to be there exactly once."""
+        path = self.firmware / source
+        text = path.read_text(encoding="utf-8")
+        assert text.count(right) == 1, f"{source} has {right!r} {text.count(right)} times"
+        path.write_text(text.replace(right, wrong), encoding="utf-8")
+
+    def verify(self, model: Path, board: str = M4, samples: Path | None = None, **options: object) -> Deployment:
+        return pipeline.verify(model, Target(board=board, **options), samples=samples, localize=True)
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch, use_cache) -> Workshop:  # noqa: ARG001 - sets the environment
+    """``firmware`` is a copy from which projects are made."""
+    firmware = tmp_path / "firmware"
+    shutil.copytree(data_dir("firmware"), firmware)
+    monkeypatch.setattr(project, "data_dir", lambda name: firmware if name == "firmware" else data_dir(name))
+    return Workshop(firmware=firmware)
+
+
+def found(deployment: Deployment) -> Localization:
+    assert not deployment.ok
+    assert deployment.localization is not None
+    return deployment.localization
+
+
+def residual_model(folder: Path) -> Path:
+    """The output of the first convolution, of 512 bytes, is read again by the addition behind two others."""
+    net = Net(7, wild=0.0)
+    x = net.conv_2d(net.input((1, 8, 8, 4)), channels=8, window=(3, 3), keep_size=True)
+    y = net.conv_2d(x, channels=16, window=(1, 1), keep_size=True)
+    y = net.conv_2d(y, channels=8, window=(1, 1), keep_size=True)
+    path = folder / "residual.tflite"
+    path.write_bytes(net.finish(net.arithmetic("ADD", x, y)))
+    return path
+
+
+def test_a_wrong_rounding_in_a_kernel_is_found_and_named(workshop):
+    workshop.plant("kernels/scalar/average_pool_2d.c", "+ by.count / 2)", "+ by.count / 2 - 1)")
+    localization = found(workshop.verify(DIGITS, M3))
+    difference = localization.difference
+    assert (difference.layer, localization.fault) == (6, Fault.KERNEL)
+    assert abs(difference.device - difference.reference) == difference.max_abs_diff == 1
+    assert localization.because == "its inputs are right, and with --kernels reference so is its output"
+
+
+def test_a_missed_channel_is_found_with_its_place_and_the_input_that_shows_it(workshop):
+    workshop.plant("kernels/dsp/max_pool_2d.c", "channel + 4 <= area->channels", "channel + 4 < area->channels")
+    workshop.plant("kernels/dsp/max_pool_2d.c", "channel < area->channels; channel++", "channel < 0; channel++")
+    localization = found(workshop.verify(DIGITS, samples=DIGITS_SAMPLES))
+    difference = localization.difference
+    assert (difference.layer, localization.fault) == (1, Fault.KERNEL)
+    assert difference.index[-1] >= 12, "of 16 channels the last four are missed"
+    assert difference.scale > 0
+    wrong = np.argwhere(localization.device != localization.reference)
+    assert set(wrong[:, -1]) <= {12, 13, 14, 15}
+    assert difference.differing == len(wrong)
+    (image,) = localization.inputs
+    assert image.shape == (1, 8, 8, 1)
+
+
+def test_a_kernel_that_writes_before_its_output_is_told_from_the_layer_that_suffers(workshop, tmp_path):
+    """What the second layer writes is right, but for a byte in front of it, which the addition reads."""
+    end = "td_bound(&conv->output_stage, output, conv->output_height * conv->output_width * conv->output_channels);\n"
+    before = "    output[-1] = (int8_t)(conv->output_channels == 16 ? ~output[-1] : output[-1]);\n"
+    workshop.plant("kernels/scalar/conv_2d.c", end, end + before)
+    localization = found(workshop.verify(residual_model(tmp_path), M3))
+    assert (localization.difference.layer, localization.fault) == (3, Fault.KERNEL)
+    assert localization.because == "its input t3 was right until op 1 CONV_2D, which wrote outside of its own memory"
+
+
+def test_a_buffer_that_is_planned_over_one_still_needed_is_the_memory_plans_fault(workshop, tmp_path, monkeypatch):
+    right = layout._lifetimes
+
+    def shortened(*arguments):
+        """What is read last by a call much later is given up after its first reader."""
+        return {root: (first, min(last, first + 1)) for root, (first, last) in right(*arguments).items()}
+
+    monkeypatch.setattr(layout, "_lifetimes", shortened)
+    localization = found(workshop.verify(residual_model(tmp_path)))
+    assert (localization.difference.layer, localization.fault) == (3, Fault.MEMORY_PLAN)
+    assert localization.because == "its input t3 was right until op 1 CONV_2D, which is planned to write over it"
+
+
+def test_an_output_that_lies_too_close_to_the_input_it_replaces_is_the_memory_plans_fault(workshop, monkeypatch):
+    right = layout._taken_over
+
+    def too_late(*arguments):
+        return {target: (source, lag - 64) for target, (source, lag) in right(*arguments).items()}
+
+    monkeypatch.setattr(layout, "_taken_over", too_late)
+    localization = found(workshop.verify(DIGITS))
+    assert localization.fault is Fault.MEMORY_PLAN
+    assert localization.because == "it is right when every tensor has memory of its own"
+
+
+def test_what_reference_kernels_compute_wrong_too_is_not_the_kernels_fault(workshop):
+    """Both sets of kernels have this one."""
+    workshop.plant("kernels/reference/softmax.c", "12 - zeros + 23", "12 - zeros + 22")
+    localization = found(workshop.verify(DIGITS))
+    assert (localization.difference.layer, localization.fault) == (9, Fault.MODEL)
+    assert localization.because.endswith("its output is wrong with --kernels reference too")
+
+
+def test_a_fault_that_is_not_there_between_the_layers_is_said_to_be_elsewhere(workshop):
+    """The runner itself spoils what goes to the host."""
+    end = "    *ticks = td_port_ticks() - began;\n"
+    workshop.plant("src/td_runner.c", end, f"{end}    job->output->data[0] ^= 1;\n")
+    localization = found(workshop.verify(DIGITS))
+    assert (localization.difference, localization.fault) == (None, Fault.ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("source", "right", "wrong", "is_residual", "layer", "because"),
+    [
+        pytest.param(
+            *("arm_avgpool_s8.c", "(buffer[i] + half_count)", "(buffer[i] + half_count - 1)", False, 6),
+            "its inputs are right, and with --kernels reference so is its output",
+            id="a wrong rounding",
+        ),
+        pytest.param(
+            *("arm_max_pool_s8.c", "ref_max.bytes[3] = comp_max.bytes[3];", ";", False, 1),
+            "its inputs are right, and with --kernels reference so is its output",
+            id="a missed channel",
+        ),
+        pytest.param(
+            "arm_convolve_1x1_s8_fast.c",
+            "    /* Return to application */\n",
+            "    if (rhs_cols == 16) {\n        output_data[512] = (int8_t)~output_data[512];\n    }\n",
+            *(True, 3, "its input t3 was right until op 2 CONV_2D, which wrote outside of its own memory"),
+            id="an overlapping buffer",
+        ),
+    ],
+)
+def test_a_fault_in_a_kernel_of_cmsis_nn_is_found_and_named(
+    source, right, wrong, is_residual, layer, because, workshop, tflm_library, tmp_path
+):
+    library = tmp_path / "library"
+    shutil.copytree(tflm_library, library)
+    planted = next(library.rglob(source))
+    text = planted.read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    planted.write_text(text.replace(right, wrong), encoding="utf-8")
+    model = residual_model(tmp_path) if is_residual else DIGITS
+    localization = found(workshop.verify(model, engine="tflm", settings=EngineSettings(tflm_library=str(library))))
+    assert (localization.difference.layer, localization.fault, localization.because) == (layer, Fault.KERNEL, because)
+
+
+def test_cmsis_nns_lstm_that_loses_its_state_is_found_and_named(workshop, tflm_library, tmp_path):
+    model = tmp_path / "lstm.tflite"
+    model.write_bytes(lstm_model())
+    settings = EngineSettings(tflm_library=str(tflm_library))
+    localization = found(workshop.verify(model, engine="tflm", settings=settings))
+    assert (localization.difference.layer, localization.fault) == (0, Fault.KERNEL)
+    assert localization.because.endswith("it was right at the first 2 inferences: it does not keep its state")

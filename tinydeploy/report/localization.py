@@ -1,0 +1,105 @@
+"""The layer that is wrong: as text, as values for JSON, and as a file to look into it with."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from rich.text import Text
+
+from tinydeploy.errors import UsageError
+from tinydeploy.files import write_file
+from tinydeploy.localize.localization import Fault, LayerDifference, Localization
+from tinydeploy.model.graph import Graph
+from tinydeploy.model.text import printable
+from tinydeploy.report.values import Json
+from tinydeploy.samples import DEFAULT_SAMPLES
+
+_OF = {Fault.KERNEL: "the kernel's", Fault.MEMORY_PLAN: "the memory plan's", Fault.MODEL: "the model's"}
+_FIRST = ("zeros", "the lowest values", "the highest values")
+
+
+def localization_text(graph: Graph, localization: Localization) -> Text:
+    """What was found out, in lines."""
+    difference = localization.difference
+    if difference is None:
+        return Text.assemble(("no layer is wrong by itself", "bold"), f"\n  {localization.because}")
+    op, tensor = graph.ops[difference.layer], graph.tensors[difference.tensor]
+    name = printable(tensor.name)
+    own = difference.tensor in op.outputs
+    fused = "" if own else f", with {next(other for other in graph.ops if difference.tensor in other.outputs)}"
+    return Text.assemble(
+        ("the first wrong layer", "bold"),
+        f": {op}{fused}\n",
+        f"  tensor   {name}{list(difference.index)}: board {_value(difference, difference.device)}, "
+        f"reference {_value(difference, difference.reference)}{_scale(difference)}\n",
+        f"  differs  {difference.differing:,} of {difference.values:,} values, by {difference.max_abs_diff:g} at most\n",
+        f"  input    sample {difference.sample}, {_sample(difference.sample)}\n",
+        f"  fault    {_OF[localization.fault]}: {localization.because}",
+    )
+
+
+def localization_json(graph: Graph, localization: Localization) -> dict[str, Json]:
+    """The same as values."""
+    difference = localization.difference
+    found: dict[str, Json] = {"fault": localization.fault.value, "because": localization.because}
+    if difference is None:
+        return {"layer": None, **found}
+    return {
+        "layer": difference.layer,
+        "op": printable(graph.ops[difference.layer].kind),
+        "tensor": printable(graph.tensors[difference.tensor].name),
+        "sample": difference.sample,
+        "index": list(difference.index),
+        "device": difference.device,
+        "reference": difference.reference,
+        "scale": difference.scale,
+        "zero_point": difference.zero_point,
+        "values": difference.values,
+        "differing": difference.differing,
+        "max_abs_diff": difference.max_abs_diff,
+        **found,
+    }
+
+
+def require_evidence(path: Path) -> None:
+    """Tells beforehand that `write_evidence` would not write such a file.
+
+    Raises:
+        UsageError: Its name is that of another format.
+    """
+    if path.suffix != ".npz":
+        raise UsageError(f"{path} is no .npz file", hint="give it a name that ends in .npz")
+
+
+def write_evidence(localization: Localization, path: Path) -> None:
+    """The input that shows the fault, ``input0``..., and the wrong tensor as it is and has to be.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    assert localization.device is not None
+    assert localization.reference is not None
+    arrays = {f"input{place}": values for place, values in enumerate(localization.inputs)}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, device=localization.device, reference=localization.reference, **arrays)
+    write_file(path, content.getvalue())
+
+
+def _value(difference: LayerDifference, number: float) -> str:
+    """What is stored, and what that means."""
+    if difference.scale is None or difference.zero_point is None:
+        return f"{number:g}"
+    return f"{number:g} ({(number - difference.zero_point) * difference.scale:.6g})"
+
+
+def _scale(difference: LayerDifference) -> str:
+    if difference.scale is None:
+        return ""
+    return f"; scale {difference.scale:g}, zero point {difference.zero_point}"
+
+
+def _sample(sample: int) -> str:
+    """Where a sample comes from, counted as `verification_samples` puts them together."""
+    if sample >= DEFAULT_SAMPLES:
+        return f"number {sample - DEFAULT_SAMPLES} of --samples"
+    return _FIRST[sample] if sample < len(_FIRST) else "noise"
