@@ -21,7 +21,7 @@ MODEL_SHA256 = "aabb" + "00" * 30
 
 def compile_c(program: Path, *sources: Path, sanitize: str = "address,undefined", **macros: int) -> Path:
     """A program for this machine; macros replace those of tests/firmware/td_config.h."""
-    includes = [f"-I{HOST_PARTS}", f"-I{FIRMWARE / 'include'}"]
+    includes = [f"-I{HOST_PARTS}", f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE / 'observe'}"]
     sanitizers = [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
     defines = [f"-D{name}={value}" for name, value in macros.items()]
     subprocess.run(["gcc", *FLAGS, *sanitizers, *includes, *defines, *sources, "-o", program], check=True)
@@ -33,6 +33,7 @@ def compile_firmware(
 ) -> Path:
     """The firmware of the increment model on ``port_threads`` or ``port_steps``."""
     parts = [HOST_PARTS / "increment_model.c", HOST_PARTS / f"{port}.c", app]
+    parts += sorted((FIRMWARE / "observe").glob("*.c")) if "TD_OBSERVABLE" in macros else []
     return compile_c(program, *sorted((FIRMWARE / "src").glob("td_*.c")), *parts, sanitize=sanitize, **macros)
 
 

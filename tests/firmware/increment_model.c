@@ -6,6 +6,9 @@
 #include "td_config.h"
 #include "td_messages.h"
 #include "td_model.h"
+#ifdef TD_OBSERVABLE
+#include "td_observe.h"
+#endif
 
 #ifndef TEST_COMPUTE_US
 #define TEST_COMPUTE_US 0
@@ -28,6 +31,25 @@ static const struct td_tensor output[] = {
     {"count", TD_INT32, 1, {1}, 0.0f, 0, 4, SUM_BYTES},
 };
 
+#ifdef TD_OBSERVABLE
+/* After each layer: byte i is the layer plus i plus the input's second byte. */
+static uint8_t arena[4336];
+const uint8_t *const td_observed_arena = arena;
+
+static void leave_traces(uint16_t layer, const uint8_t *in)
+{
+    for (uint32_t i = 0; i < sizeof arena; i++) {
+        arena[i] = (uint8_t)(layer + i + in[1]);
+    }
+}
+#else
+static void leave_traces(uint16_t layer, const uint8_t *in)
+{
+    (void)layer;
+    (void)in;
+}
+#endif
+
 static int init(void)
 {
     return TEST_INIT_STATUS;
@@ -46,6 +68,7 @@ static int invoke(const uint8_t *in, uint8_t *out, td_layer_fn *after_layer)
         if (TEST_COMPUTE_US > 0) {
             usleep(TEST_COMPUTE_US / TD_LAYERS);
         }
+        leave_traces(layer, in);
         if (after_layer != NULL) {
             after_layer(layer);
         }

@@ -31,7 +31,6 @@ class Exchange:
         self._retry = retry
         self._silence_s = silence_s
         self._progress_s = progress_s
-        self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
         self._arrived: list[InferenceResult] = []
 
     def results(self) -> Iterator[InferenceResult]:
@@ -42,6 +41,7 @@ class Exchange:
             VerificationError: The engine could not start, or failed at an input.
         """
         arrived, self._arrived = self._arrived, []
+        self._begin_to_wait()
         while True:
             self._send()  # before the results are given away: the device should not wait for whoever takes them
             for result in arrived:
@@ -51,7 +51,7 @@ class Exchange:
             if self._transfer.done:
                 return
             if arrived:
-                self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
+                self._begin_to_wait()
             arrived = self._wait()
 
     def deliver(self) -> None:
@@ -60,10 +60,15 @@ class Exchange:
         Raises:
             LinkError: As `results`.
         """
+        self._begin_to_wait()
         self._send()
         while not self._transfer.delivered:
             self._arrived += self._wait()
             self._send()
+
+    def _begin_to_wait(self) -> None:
+        """The caller had its time; that of the device begins now."""
+        self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
 
     def _send(self, *, after_silence: bool = False) -> None:
         while True:
