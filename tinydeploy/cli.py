@@ -449,7 +449,7 @@ def verify(
     if evidence is None or deployment.localization is None or deployment.localization.difference is None:
         return outcome
     write_evidence(deployment.localization, evidence)
-    return replace(outcome, text=Group(outcome.text, f"  evidence {visible(str(evidence))}"))
+    return replace(outcome, text=Group(outcome.text, f"evidence written to {visible(str(evidence))}"))
 
 
 @verb

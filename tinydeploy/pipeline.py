@@ -276,18 +276,20 @@ def _localized(
     target, board, first = deployment.target, deployment.plan.board, deployment.comparison.first_difference
     assert first is not None
     there = None if board.is_virtual else port
+    quiet = Stopwatch(SILENT)  # plans and builds that are told once are not told again
 
     @contextmanager
     def start(settings: EngineSettings) -> Iterator[tuple[EnginePlan, Session]]:
-        built = settled(source, replace(target, settings=settings), watch, port=there)
-        with running(built, watch, port=there) as (_, session), watch.stage("localize"):
-            yield built.plan.engine, session
+        with watch.stage("localize"):
+            built = settled(source, replace(target, settings=settings), quiet, port=there)
+            with running(built, quiet, port=there) as (_, session):
+                yield built.plan.engine, session
 
     try:
         localization = find_layer(source.graph, samples, first.sample, target.settings, start)
     finally:
         if not board.is_virtual:
-            with running(built_firmware(source, target, watch), watch, port=there):
+            with watch.stage("restore"), running(built_firmware(source, target, quiet), quiet, port=there):
                 pass
     return replace(deployment, localization=localization, seconds=watch.seconds)
 

@@ -1,21 +1,35 @@
 """Faults are planted one at a time, and `verify --localize` has to find each: the layer, and whose fault it is."""
 
+import json
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from command_line import DIGITS, DIGITS_SAMPLES
 from random_graphs import Net
 from stateful_models import lstm_model
 
 from tinydeploy import pipeline, project
+from tinydeploy.building import settled
+from tinydeploy.cli import tinydeploy
 from tinydeploy.deployment import Deployment, Target
 from tinydeploy.engines.aot import layout
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.files import data_dir
+from tinydeploy.integer_model import integer_model
 from tinydeploy.localize.localization import Fault, Localization
+from tinydeploy.localize.reference import layer_reference
+from tinydeploy.localize.watch_layers import Watched
+from tinydeploy.progress import SILENT, Stopwatch
+from tinydeploy.running import running
+from tinydeploy.samples import FIRST_NOISE, default_samples
 
 M3, M4 = "qemu-cortex-m3", "qemu-cortex-m4"
 
@@ -43,8 +57,17 @@ class Workshop:
         planted = f'\n#if __has_include("arm_nnfunctions.h")\n{text.replace(right, wrong)}\n#endif\n'
         adapter.write_text(adapter.read_text(encoding="utf-8") + planted, encoding="utf-8")
 
-    def verify(self, model: Path, board: str = M4, samples: Path | None = None, **options: object) -> Deployment:
-        return pipeline.verify(model, Target(board=board, **options), samples=samples, localize=True)
+    def verify(
+        self,
+        model: Path,
+        board: str = M4,
+        *,
+        samples: Path | None = None,
+        port: str | None = None,
+        localize: bool = True,
+        **options: object,
+    ) -> Deployment:
+        return pipeline.verify(model, Target(board=board, **options), samples=samples, port=port, localize=localize)
 
 
 @pytest.fixture
@@ -54,6 +77,16 @@ def workshop(tmp_path, monkeypatch, use_cache) -> Workshop:  # noqa: ARG001 - se
     shutil.copytree(data_dir("firmware"), firmware)
     monkeypatch.setattr(project, "data_dir", lambda name: firmware if name == "firmware" else data_dir(name))
     return Workshop(firmware=firmware)
+
+
+@contextmanager
+def kept_board(model: Path, board: str) -> Iterator[str]:
+    """The port of a virtual board that was flashed before."""
+    kept = pipeline.flash(model, Target(board=board), keep=True).kept
+    try:
+        yield kept.port
+    finally:
+        os.kill(kept.pid, signal.SIGKILL)
 
 
 def found(deployment: Deployment) -> Localization:
@@ -73,6 +106,23 @@ def residual_model(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("name", "board"), [("digits", M4), ("vww", M4), ("resnet8", "qemu-cortex-m55")])
+def test_all_layers_of_what_is_right_are_right(name, board, model_file, use_cache):  # noqa: ARG001 - sets the environment
+    """Planes, channels that were removed, tensors written over their inputs: whatever the plan does can be read."""
+    model = DIGITS if name == "digits" else model_file(f"{name}_int8.tflite")
+    watch = Stopwatch(SILENT)
+    source = integer_model(model, None, watch)
+    samples = default_samples(source.graph).take([FIRST_NOISE])
+    target = Target(board=board, settings=EngineSettings(observable=True))
+    built = settled(source, target, watch, port=None)
+    with running(built, watch, port=None) as (_, session):
+        reference = layer_reference(source.graph, samples)
+        watched = Watched(engine=built.plan.engine, session=session, samples=samples, reference=reference)
+        every = list(watched.outputs(0))
+    assert [str(seen.op) for seen in every if not seen.is_right] == []
+    assert {seen.op.index for seen in every} == {op.index for op in watched.ops()}
+
+
 def test_a_wrong_rounding_in_a_kernel_is_found_and_named(workshop):
     workshop.plant("kernels/scalar/average_pool_2d.c", "+ by.count / 2)", "+ by.count / 2 - 1)")
     localization = found(workshop.verify(DIGITS, M3))
@@ -85,7 +135,9 @@ def test_a_wrong_rounding_in_a_kernel_is_found_and_named(workshop):
 def test_a_missed_channel_is_found_with_its_place_and_the_input_that_shows_it(workshop):
     workshop.plant("kernels/dsp/max_pool_2d.c", "channel + 4 <= area->channels", "channel + 4 < area->channels")
     workshop.plant("kernels/dsp/max_pool_2d.c", "channel < area->channels; channel++", "channel < 0; channel++")
-    localization = found(workshop.verify(DIGITS, samples=DIGITS_SAMPLES))
+    with kept_board(DIGITS, M4) as port:  # which goes on running what it was flashed with
+        localization = found(workshop.verify(DIGITS, samples=DIGITS_SAMPLES, port=port))
+        assert not workshop.verify(DIGITS, samples=DIGITS_SAMPLES, port=port, localize=False).ok
     difference = localization.difference
     assert (difference.layer, localization.fault) == (1, Fault.KERNEL)
     assert difference.index[-1] >= 12, "of 16 channels the last four are missed"
@@ -95,6 +147,34 @@ def test_a_missed_channel_is_found_with_its_place_and_the_input_that_shows_it(wo
     assert difference.differing == len(wrong)
     (image,) = localization.inputs
     assert image.shape == (1, 8, 8, 1)
+
+
+def test_the_command_shows_the_layer_and_writes_what_it_takes_to_look_into_it(workshop, tmp_path):
+    workshop.plant("kernels/scalar/average_pool_2d.c", "+ by.count / 2)", "+ by.count / 2 - 1)")
+    evidence, result = tmp_path / "evidence.npz", tmp_path / "result.json"
+    command = ["verify", DIGITS, "--board", M3, "--lock", tmp_path / "lock", "--localize", "--evidence", evidence]
+    finished = CliRunner().invoke(
+        tinydeploy, [str(word) for word in [*command, "--json", result]], standalone_mode=False
+    )
+    assert finished.return_value == 1
+    print(finished.output)
+    told = json.loads(result.read_text(encoding="utf-8"))["verification"]
+    wrong = told["localization"]
+    assert told["first_difference"]["layer"] == wrong["layer"] == 6
+    assert (wrong["op"], wrong["fault"], wrong["because"]) == ("AVERAGE_POOL_2D", "kernel", RIGHT_WITH_REFERENCE)
+    lines = [line.strip() for line in finished.output.splitlines()]
+    assert "the first wrong layer: op 6 AVERAGE_POOL_2D" in lines
+    (tensor,) = (line for line in lines if line.startswith("tensor "))
+    assert f"{wrong['index']}: board {wrong['device']:g} (" in tensor
+    assert f"; scale {wrong['scale']:g}, zero point {wrong['zero_point']}" in tensor
+    assert f"fault    the kernel's: {RIGHT_WITH_REFERENCE}" in lines
+    assert f"evidence written to {evidence}" in lines
+    assert finished.output.count("plan ...") == 1
+    with np.load(evidence) as arrays:
+        index = tuple(wrong["index"])
+        assert (arrays["device"][index], arrays["reference"][index]) == (wrong["device"], wrong["reference"])
+        assert np.count_nonzero(arrays["device"] != arrays["reference"]) == wrong["differing"]
+        assert arrays["input0"].shape == (1, 8, 8, 1)
 
 
 def test_a_kernel_that_writes_before_its_output_is_told_from_the_layer_that_suffers(workshop, tmp_path):

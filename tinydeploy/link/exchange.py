@@ -32,6 +32,7 @@ class Exchange:
         self._silence_s = silence_s
         self._progress_s = progress_s
         self._arrived: list[InferenceResult] = []
+        self._begin_to_wait()
 
     def results(self) -> Iterator[InferenceResult]:
         """The results in order, as they come.

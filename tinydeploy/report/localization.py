@@ -24,15 +24,16 @@ def localization_text(graph: Graph, localization: Localization) -> Text:
     if difference is None:
         return Text.assemble(("no layer is wrong by itself", "bold"), f"\n  {localization.because}")
     op, tensor = graph.ops[difference.layer], graph.tensors[difference.tensor]
-    name = printable(tensor.name)
-    own = difference.tensor in op.outputs
-    fused = "" if own else f", with {next(other for other in graph.ops if difference.tensor in other.outputs)}"
+    place = f"{printable(tensor.name)}{list(difference.index)}"
+    writer = next(other for other in graph.ops if difference.tensor in other.outputs)
+    fused = "" if writer is op else f", with {writer} in it"
+    count = f"{difference.differing:,} of {difference.values:,} values"
     return Text.assemble(
         ("the first wrong layer", "bold"),
         f": {op}{fused}\n",
-        f"  tensor   {name}{list(difference.index)}: board {_value(difference, difference.device)}, "
+        f"  tensor   {place}: board {_value(difference, difference.device)}, "
         f"reference {_value(difference, difference.reference)}{_scale(difference)}\n",
-        f"  differs  {difference.differing:,} of {difference.values:,} values, by {difference.max_abs_diff:g} at most\n",
+        f"  differs  {count}, by {difference.max_abs_diff:g} at most\n",
         f"  input    sample {difference.sample}, {_sample(difference.sample)}\n",
         f"  fault    {_OF[localization.fault]}: {localization.because}",
     )
