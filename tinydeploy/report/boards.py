@@ -80,7 +80,7 @@ def with_table(text: str, table: str) -> str:
 def boards_json(boards: Sequence[Board]) -> dict[str, Json]:
     """The same as values."""
     return {
-        "ok": True,
+        "ok": bool(boards),
         "boards": [
             {
                 "board": board.id,
