@@ -17,6 +17,7 @@ import click
 
 from tinydeploy import __version__
 from tinydeploy.cli_options import (
+    ANY_ENGINE,
     BUFFERS,
     ENGINE,
     MODEL,
@@ -173,11 +174,7 @@ def _tell_programs(terminal: "Terminal", error: BaseException) -> None:
 
 @verb
 @click.option("--fits", type=click.Path(path_type=Path), metavar="MODEL", help="Only those on which the model fits.")
-@click.option(
-    "--engine",
-    type=click.Choice(["aot", "tflm", "both"]),
-    help="What runs the model. Default: aot on virtual boards, else tflm.",
-)
+@ANY_ENGINE
 @click.option("--min-ram", metavar="SIZE", help="Only those with as much RAM, such as 192K (K is 1024).")
 @click.option("--min-flash", metavar="SIZE", help="Only those with as much flash.")
 def boards(

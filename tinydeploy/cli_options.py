@@ -44,6 +44,11 @@ ENGINE = click.option(
     type=click.Choice(["aot", "tflm"]),
     help="What runs the model: compiled C, or TensorFlow Lite Micro. Default: aot on virtual boards, else tflm.",
 )
+ANY_ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["aot", "tflm", "both"]),
+    help="What runs the model. Default: aot on virtual boards, else tflm.",
+)
 BUFFERS = click.option(
     "--buffers",
     type=click.IntRange(1, 2),
@@ -299,11 +304,7 @@ def on_targets(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """
 
     @click.option("--board", "boards", multiple=True, metavar="ID", help="A board, or its .toml file; may be repeated.")
-    @click.option(
-        "--engine",
-        type=click.Choice(["aot", "tflm", "both"]),
-        help="What runs the model. Default: aot on virtual boards, else tflm.",
-    )
+    @ANY_ENGINE
     @BUFFERS
     @with_settings
     @click.option(

@@ -19,15 +19,14 @@ from typing import Any, TypeVar
 
 from tinydeploy.budget.figures import QUANTITIES, Quantity
 from tinydeploy.budget.limits import Limits, parse_limit
+from tinydeploy.engines import BOTH, ENGINES
 from tinydeploy.errors import UsageError
 
 FILE = "tinydeploy.toml"
 PYPROJECT = "pyproject.toml"
 
-ENGINE_CHOICES = ("aot", "tflm", "both")
-"""What ``engine`` may be, here and on the command line."""
-
 _LIMITS: Mapping[str, Quantity] = {f"max-{quantity}": quantity for quantity in QUANTITIES}
+_ENGINES = (*ENGINES, BOTH)
 _KEYS = (*_LIMITS, "max-growth", "engine", "boards")
 _T = TypeVar("_T")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -100,8 +99,8 @@ def _read(path: Path, table_of: Callable[[Mapping[str, Any]], object]) -> Projec
 def _project_file(path: Path, table: object) -> ProjectFile:
     found = _known(table, _KEYS, "")
     engine, growth = found.get("engine"), found.get("max-growth")
-    if engine is not None and engine not in ENGINE_CHOICES:
-        raise _InvalidError(f"engine: {engine!r} is not one of {', '.join(ENGINE_CHOICES)}")
+    if engine is not None and engine not in _ENGINES:
+        raise _InvalidError(f"engine: {engine!r} is not one of {', '.join(_ENGINES)}")
     boards = found.get("boards", {})
     if not isinstance(boards, dict):
         raise _InvalidError("boards: a table for each board is needed, such as [boards.pico]")
