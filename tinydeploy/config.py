@@ -1,6 +1,5 @@
 """The user's own settings, in a TOML file: what holds on this machine for all models."""
 
-import difflib
 import os
 import tomllib
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tinydeploy.errors import UsageError
+from tinydeploy.errors import UsageError, near_key
 
 _KEYS = {"tflm": ("library",)}
 
@@ -53,20 +52,15 @@ def _problem(tables: dict[str, object]) -> str:
     """What is wrong with the file's content; empty where nothing is."""
     for table, keys in tables.items():
         if table not in _KEYS:
-            return f"{table}: no such key{_near(table, tuple(_KEYS))}"
+            return f"{table}: no such key {near_key(table, _KEYS)}"
         if not isinstance(keys, dict):
             return f"{table}: a table is needed"
         for key, value in keys.items():
             if key not in _KEYS[table]:
-                return f"{table}.{key}: no such key{_near(key, _KEYS[table])}"
+                return f"{table}.{key}: no such key {near_key(key, _KEYS[table])}"
             if not isinstance(value, str):
                 return f"{table}.{key}: text is needed, not {value!r}"
     return ""
-
-
-def _near(key: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else f" (there is {', '.join(known)})"
 
 
 def _invalid(path: Path, problem: str) -> UsageError:

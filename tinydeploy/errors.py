@@ -5,15 +5,23 @@ Code that raises one fills these in; ``cli.main`` prints them and exits. Nothing
 failure; an exception that is not a `TinydeployError` is a bug, and is told as an `InternalError`.
 """
 
+import difflib
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
 def visible(text: str) -> str:
     """One line of text, such as a path, with nothing in it that a terminal would obey instead of showing it."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def near_key(key: str, known: Iterable[str]) -> str:
+    """What may have been meant by a key that there is not, in parentheses; else all that there are."""
+    keys = tuple(known)
+    near = difflib.get_close_matches(key, keys, n=1)
+    return f"(did you mean {near[0]}?)" if near else f"(there is {', '.join(keys)})"
 
 
 class TinydeployError(Exception):

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from tinydeploy.boards.board import Board, SerialLine
 from tinydeploy.boards.check import InvalidBoardError, check_board
-from tinydeploy.errors import UsageError
+from tinydeploy.errors import UsageError, near_key
 from tinydeploy.files import data_dir
 
 
@@ -75,8 +75,7 @@ def _build(kind: type[T], table: object, place: str) -> T:
     known = {f.name: f for f in fields(kind) if f.compare}  # type: ignore[arg-type]  # Board.path is not in the file
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise InvalidBoardError(f"{place}{key}: no such key" + (f" (did you mean {near[0]}?)" if near else ""))
+            raise InvalidBoardError(f"{place}{key}: no such key {near_key(key, known)}")
     for name, expected in known.items():
         if name not in table and expected.default is MISSING:
             raise InvalidBoardError(f"{place}{name}: missing")

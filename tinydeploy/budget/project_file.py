@@ -8,7 +8,6 @@ engine = "both"              # what --engine is without it
 max-ram = "100K"             # and the most that holds there
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from typing import Any, TypeVar
 from tinydeploy.budget.figures import QUANTITIES, Quantity
 from tinydeploy.budget.limits import Limits, parse_limit
 from tinydeploy.engines import BOTH, ENGINES
-from tinydeploy.errors import UsageError
+from tinydeploy.errors import UsageError, near_key
 
 FILE = "tinydeploy.toml"
 PYPROJECT = "pyproject.toml"
@@ -126,11 +125,7 @@ def _known(table: object, keys: tuple[str, ...], where: str) -> dict[str, Any]:
     found = {key.replace("_", "-"): value for key, value in table.items()}
     for key in found:
         if key not in keys:
-            near = difflib.get_close_matches(key, keys, n=1)
-            raise _InvalidError(
-                f"{where}{key}: no such key ("
-                + (f"did you mean {near[0]}?)" if near else f"there is {', '.join(keys)})")
-            )
+            raise _InvalidError(f"{where}{key}: no such key {near_key(key, keys)}")
     return found
 
 
