@@ -8,11 +8,11 @@ from rich.text import Text
 
 from tinydeploy.budget.baseline import Change
 from tinydeploy.budget.figures import BoardBudget, Figure, Milliseconds, Source
-from tinydeploy.budget.limits import QUANTITY_NAMES, amount
 from tinydeploy.budget.report import BudgetReport
 from tinydeploy.errors import visible
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.text import printable
+from tinydeploy.report.budget_words import broken_lines, growth_text, time_text, whose
 from tinydeploy.report.plan import board_notes, model_json, plan_json
 from tinydeploy.report.values import Json
 
@@ -50,44 +50,6 @@ def budget_json(report: BudgetReport) -> dict[str, Json]:
         ],
         "changes": None if report.changes is None else [_change_json(change) for change in report.changes],
     }
-
-
-def broken_lines(report: BudgetReport) -> Iterator[str]:
-    """A sentence for everything because of which the report is not ok, in plain text."""
-    yield from (excess.text for excess in report.excesses)
-    for change in report.growths:
-        yield f"{_whose(change)}: {growth_text(change)}, more than is allowed"
-    if not report.fits:
-        for budget in report.boards:
-            if not budget.fits:
-                yield f"{budget.plan.board.id}, {budget.plan.engine.engine} engine: {short_text(budget)}"
-
-
-def short_text(budget: BoardBudget) -> str:
-    """By how much it does not fit."""
-    missing = (("RAM", budget.ram_free_bytes), ("flash", budget.flash_free_bytes))
-    return "does not fit: " + ", ".join(f"{-free:,} B of {name} short" for name, free in missing if free < 0)
-
-
-def growth_text(change: Change) -> str:
-    """What became of a figure, in figures."""
-    name = QUANTITY_NAMES[change.quantity]
-    if change.before is None or change.now is None:
-        known = change.now if change.before is None else change.before
-        assert known is not None
-        return f"{name} {amount(change.quantity, known)}, {change.kind}"
-    share = f", {change.now / change.before - 1:+.1%}" if change.before else ""
-    return (
-        f"{name} {amount(change.quantity, change.now)}, was {amount(change.quantity, change.before)} "
-        f"({change.now - change.before:+,}{share})"
-    )
-
-
-def time_text(time: Milliseconds) -> str:
-    """Milliseconds with as many digits as they are good for."""
-    if time.low == time.high:
-        return f"{time.low:,.1f}" if time.low >= 100 else f"{time.low:.3g}"
-    return " to ".join(f"{float(f'{end:.2g}'):,g}" for end in (time.low, time.high))
 
 
 def _broken(report: BudgetReport) -> list[RenderableType]:
@@ -169,11 +131,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[RenderableType]:
     yield Text("changed since the earlier budget", "bold")
     for change in moved:
         style = "red" if change.is_excess else "green" if change.kind == "shrank" else ""
-        yield Text(f"  {_whose(change)}: {growth_text(change)}", style)
-
-
-def _whose(change: Change) -> str:
-    return f"{visible(change.board)}, {visible(change.engine)} engine, {visible(change.kernels)} kernels"
+        yield Text(f"  {whose(change)}: {growth_text(change)}", style)
 
 
 def _board_json(budget: BoardBudget) -> dict[str, Json]:

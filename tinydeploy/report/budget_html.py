@@ -12,9 +12,9 @@ from tinydeploy.budget.report import BudgetReport
 from tinydeploy.errors import visible
 from tinydeploy.model.macs import graph_macs
 from tinydeploy.model.text import printable
-from tinydeploy.report.budget import broken_lines
 from tinydeploy.report.budget_layers import LayerRow, layer_rows
 from tinydeploy.report.budget_words import (
+    broken_lines,
     change_cells,
     figure_text,
     free_text,

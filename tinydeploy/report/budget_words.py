@@ -1,14 +1,14 @@
 """What the budget's reports say in the same words, on a page as in a comment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tinydeploy.budget.baseline import Change
-from tinydeploy.budget.figures import Figure, Milliseconds
-from tinydeploy.budget.limits import QUANTITY_NAMES
+from tinydeploy.budget.figures import BoardBudget, Figure, Milliseconds
+from tinydeploy.budget.limits import QUANTITY_NAMES, amount
 from tinydeploy.budget.report import BudgetReport
+from tinydeploy.errors import visible
 from tinydeploy.model.text import printable
 from tinydeploy.plan import Plan
-from tinydeploy.report.budget import time_text
 
 
 def verdict(report: BudgetReport) -> str:
@@ -74,3 +74,46 @@ def change_cells(change: Change) -> tuple[str, str, str, str, str]:
         "" if now is None else f"{now:,}",
         difference,
     )
+
+
+def broken_lines(report: BudgetReport) -> Iterator[str]:
+    """A sentence for everything because of which the report is not ok, in plain text."""
+    yield from (excess.text for excess in report.excesses)
+    for change in report.growths:
+        yield f"{whose(change)}: {growth_text(change)}, more than is allowed"
+    if not report.fits:
+        for budget in report.boards:
+            if not budget.fits:
+                yield f"{budget.plan.board.id}, {budget.plan.engine.engine} engine: {short_text(budget)}"
+
+
+def short_text(budget: BoardBudget) -> str:
+    """By how much it does not fit."""
+    missing = (("RAM", budget.ram_free_bytes), ("flash", budget.flash_free_bytes))
+    return "does not fit: " + ", ".join(f"{-free:,} B of {name} short" for name, free in missing if free < 0)
+
+
+def growth_text(change: Change) -> str:
+    """What became of a figure, in figures."""
+    name = QUANTITY_NAMES[change.quantity]
+    if change.before is None or change.now is None:
+        known = change.now if change.before is None else change.before
+        assert known is not None
+        return f"{name} {amount(change.quantity, known)}, {change.kind}"
+    share = f", {change.now / change.before - 1:+.1%}" if change.before else ""
+    return (
+        f"{name} {amount(change.quantity, change.now)}, was {amount(change.quantity, change.before)} "
+        f"({change.now - change.before:+,}{share})"
+    )
+
+
+def time_text(time: Milliseconds) -> str:
+    """Milliseconds with as many digits as they are good for."""
+    if time.low == time.high:
+        return f"{time.low:,.1f}" if time.low >= 100 else f"{time.low:.3g}"
+    return " to ".join(f"{float(f'{end:.2g}'):,g}" for end in (time.low, time.high))
+
+
+def whose(change: Change) -> str:
+    """The board, the engine and the kernels of a change."""
+    return f"{visible(change.board)}, {visible(change.engine)} engine, {visible(change.kernels)} kernels"
