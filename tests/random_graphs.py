@@ -10,25 +10,16 @@ multipliers below and above 1, outputs that saturate.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from tflite_builder import ModelBuilder
 
+from tinydeploy.benchmark.synthetic_network import Value
+
 T = TypeVar("T")
 
 _ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
-
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor of the model being built."""
-
-    index: int
-    shape: tuple[int, ...]
-    scale: float
-    zero_point: int
 
 
 class Net:
