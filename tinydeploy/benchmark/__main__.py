@@ -1,14 +1,6 @@
 """``python -m tinydeploy.benchmark``."""
 
-import sys
-
-import click
-
 from tinydeploy.benchmark.command import benchmark
-from tinydeploy.errors import TinydeployError
+from tinydeploy.benchmark.start import start
 
-try:
-    benchmark(prog_name="python -m tinydeploy.benchmark")
-except TinydeployError as error:
-    click.echo(f"error: {error}", err=True)
-    sys.exit(error.exit_code)
+start(benchmark)

@@ -3,7 +3,6 @@
 Every model is planned and built for every virtual board with both engines, and docs/budget-accuracy.md is written.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ import click
 
 from tinydeploy import __version__, pipeline
 from tinydeploy.benchmark.command import has_library, program_version, usual_models
+from tinydeploy.benchmark.start import start
 from tinydeploy.benchmark.variants import VARIANTS
 from tinydeploy.boards import load_boards
 from tinydeploy.build import COMPILER_PACKAGE
 from tinydeploy.deployment import Build, Target
-from tinydeploy.errors import FitError, TinydeployError
+from tinydeploy.errors import FitError
 from tinydeploy.files import write_file
 from tinydeploy.model.text import printable
 
@@ -180,8 +180,4 @@ def measure(models: tuple[Path, ...]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        measure(prog_name="python -m tinydeploy.benchmark.budget_accuracy")
-    except TinydeployError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    start(measure, "budget_accuracy")

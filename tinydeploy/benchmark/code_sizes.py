@@ -5,7 +5,6 @@ is linked again with each kernel by itself, and the linker's map says what that 
 """
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from tinydeploy.benchmark.aot_probe import aot_links, instance_bytes, is_paramet
 from tinydeploy.benchmark.code_parts import Links, base_of, parts_of
 from tinydeploy.benchmark.command import program_version
 from tinydeploy.benchmark.linking import IN_FLASH, IN_RAM, Piece
+from tinydeploy.benchmark.start import start
 from tinydeploy.benchmark.tflm_probe import PROBE_ARENA_BYTES, tflm_links
 from tinydeploy.boards import Board, find_board
 from tinydeploy.build import COMPILER_PACKAGE
@@ -24,7 +24,6 @@ from tinydeploy.engines.c_source import offsets_in_a_row
 from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.engines.tflm.library import resolve_library
 from tinydeploy.engines.tflm.op_table import KERNELS
-from tinydeploy.errors import TinydeployError
 from tinydeploy.files import data_dir, write_file
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.reader import read_model
@@ -204,8 +203,4 @@ def measure(engines: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        measure(prog_name="python -m tinydeploy.benchmark.code_sizes")
-    except TinydeployError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    start(measure, "code_sizes")

@@ -16,6 +16,7 @@ from tinydeploy.benchmark.command import Pages, usual_models
 from tinydeploy.benchmark.figures import Results
 from tinydeploy.benchmark.markdown import figure, table
 from tinydeploy.benchmark.measure import bench_model
+from tinydeploy.benchmark.start import start
 from tinydeploy.benchmark.store import read_results
 from tinydeploy.benchmark.variants import VARIANTS, core_title
 from tinydeploy.boards import find_board
@@ -129,4 +130,4 @@ def main(*, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m tinydeploy.benchmark.estimates")
+    start(main, "estimates")

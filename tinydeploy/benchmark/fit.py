@@ -16,6 +16,7 @@ import click
 import numpy as np
 
 from tinydeploy.benchmark.least_squares import non_negative_least_squares
+from tinydeploy.benchmark.start import start
 from tinydeploy.benchmark.synthetic import synthetic_network
 from tinydeploy.benchmark.trials import SETTINGS, Trial, read_trials, trials_of, write_trials
 from tinydeploy.cost.coefficients import COEFFICIENTS, Coefficients, coefficients_text
@@ -200,4 +201,4 @@ def main(*, path: Path, measure: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m tinydeploy.benchmark.fit")
+    start(main, "fit")
