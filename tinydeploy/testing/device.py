@@ -46,16 +46,15 @@ class RunningDevice:
     Where something came in between (another firmware on the same board, a connection that broke), the next use starts
     it anew, so that one failure does not fail the tests after it. A model with state then begins with its initial one.
 
-    ``facts`` are what is known of it and of what was done with it, by the names that they have in a report; ``on_use``
-    is called whenever it is used. Every method raises `TinydeployError` where the board cannot be reached, and
-    everything else that `tinydeploy.pipeline.flash` raises.
+    ``log`` has what went over its line. ``on_use`` is called whenever it is used. Every method raises `TinydeployError`
+    where the board cannot be reached, and everything else that `tinydeploy.pipeline.flash` raises.
     """
 
     def __init__(
         self, firmware: Firmware, place: Place, references: References, on_use: Callable[["RunningDevice"], None]
     ) -> None:
         self.log = FrameLog()
-        self.facts: dict[str, str | int | float] = {}
+        self._outcome: dict[str, str | int | float] = {}
         self._firmware = firmware
         self._place = place
         self._references = references
@@ -63,6 +62,9 @@ class RunningDevice:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._latency: Latency | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.model.name} on {self._place.board.id}>"
 
     @property
     def model(self) -> Path:
@@ -85,19 +87,17 @@ class RunningDevice:
     def memory(self) -> Memory:
         """What the firmware takes, by its ELF file and by the device's own account."""
         stats = self._talk(lambda session: session.stats())
-        board, image, arena = self.plan.board, self._firmware.build.image, self._connected().hello.arena
+        image, arena = self._firmware.build.image, self._connected().hello.arena
         memory = Memory(
             arena_bytes=arena.used_bytes,
             arena_reserved_bytes=arena.reserved_bytes,
-            # A framework's linker script leaves the stack what remains of the RAM, so it comes on top.
-            ram_bytes=image.ram_bytes + (board.stack_bytes if board.framework else 0),
+            ram_bytes=self._firmware.ram_bytes,
             flash_bytes=image.flash_bytes,
             code_bytes=image.code_bytes,
             stack_bytes=stats.stack_bytes or None,
         )
-        self.facts |= {"ram_bytes": memory.ram_bytes, "flash_bytes": memory.flash_bytes}
         if memory.stack_bytes is not None:
-            self.facts["stack_bytes"] = memory.stack_bytes
+            self._outcome["stack_bytes"] = memory.stack_bytes
         return memory
 
     @property
@@ -109,8 +109,6 @@ class RunningDevice:
             self._latency = self._talk(
                 lambda session: measure_latency(session, self.plan.board, pack_sample(sample, session.hello))
             )
-        if self._latency.per_inference is not None:
-            self.facts[self._latency.unit] = self._latency.per_inference
         return self._latency
 
     @facts_only
@@ -165,8 +163,8 @@ class RunningDevice:
         given = samples_of(graph, samples)
         reference = self._references.of(graph, given)
         comparison = compare(self._from_start(given), reference, lsb_sizes=lsb_sizes(graph))
-        self.facts |= {"samples": comparison.samples, "max_abs_diff": comparison.max_abs_diff}
-        self.facts |= {"differing_values": comparison.differing_values, "oracle": comparison.oracle}
+        self._outcome |= {"samples": comparison.samples, "max_abs_diff": comparison.max_abs_diff}
+        self._outcome |= {"differing_values": comparison.differing_values, "oracle": comparison.oracle}
         if not comparison.passed:
             raise outputs_differ(comparison, self.plan)
         return comparison
@@ -186,7 +184,7 @@ class RunningDevice:
         graph = self.plan.graph
         given = samples_of(graph, samples)
         result = classified(graph, self._from_start(given)[0], given, labels)
-        self.facts |= {"samples": given.count, "accuracy": result.accuracy}
+        self._outcome |= {"samples": given.count, "accuracy": result.accuracy}
         if result.accuracy < minimum:
             reference = classified(graph, self._references.of(graph, given).outputs[0], given, labels)
             raise accuracy_too_low(result, reference, minimum, self.plan)
@@ -221,6 +219,18 @@ class RunningDevice:
         broken = [name for name, figure in figures.items() if figure.value is None or figure.value > limits[name]]
         if broken:
             raise over_budget(figures, limits, broken, self.plan)
+
+    def facts(self) -> dict[str, str | int | float]:
+        """What is known of it, and what came out since `forget`, by the names that they have in a report."""
+        latency = self._latency
+        known: dict[str, str | int | float] = {**self._firmware.facts()}
+        if latency is not None and latency.per_inference is not None:
+            known[latency.unit] = latency.per_inference
+        return {**known, **self._outcome}
+
+    def forget(self) -> None:
+        """What came out of comparing and measuring is none of the next test's."""
+        self._outcome.clear()
 
     def start(self) -> None:
         """Builds, flashes and connects, unless all that is done."""

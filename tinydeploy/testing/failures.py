@@ -15,7 +15,6 @@ from tinydeploy.errors import (
     LinkError,
     ModelError,
     TinydeployError,
-    UsageError,
     VerificationError,
     WrongFirmwareError,
 )
@@ -42,16 +41,15 @@ _KINDS: Mapping[type[TinydeployError], str] = {
     WrongFirmwareError: "wrong firmware",
     LinkError: "link",
     VerificationError: "numbers",
-    UsageError: "usage",
 }
 
 
-def kind_of(error: BaseException) -> str | None:
-    """build, flash, no device, wrong firmware, link, numbers, budget, or usage: the test asks for what cannot be.
+def kind_of(error: BaseException) -> str:
+    """build, flash, no device, wrong firmware, link, numbers or budget.
 
-    None for errors that are not of this project: of those nothing is known.
+    ``test`` for all else: an assertion of the test's own, an exception in it, or that it asks for what cannot be.
     """
-    return next((kind for known, kind in _KINDS.items() if isinstance(error, known)), None)
+    return next((kind for known, kind in _KINDS.items() if isinstance(error, known)), "test")
 
 
 def facts_only(function: Callable[_P, _T]) -> Callable[_P, _T]:

@@ -41,7 +41,7 @@ class Memory:
     stack_bytes: int | None
 
 
-def limit_of(quantity: Quantity, limit: int | str) -> int:
+def limit_of(quantity: Quantity, limit: float | str) -> int:
     """A limit as `tinydeploy budget` takes it: a number, or ``"64K"``; of bytes K is 1024, of the others 1000.
 
     Raises:
@@ -49,6 +49,6 @@ def limit_of(quantity: Quantity, limit: int | str) -> int:
     """
     if isinstance(limit, str):
         return parse_amount(_NAMES.get(quantity, quantity), limit, is_count=quantity not in BYTES)
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+    if limit < 0:
         raise UsageError(f"{limit!r} is no limit of {_NAMES.get(quantity, quantity)}", hint='a number, or "64K"')
-    return limit
+    return int(limit)

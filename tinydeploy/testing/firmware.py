@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property
 
+from tinydeploy.boards import find_board
 from tinydeploy.building import built_firmware, planned_project, settled
 from tinydeploy.deployment import Build, Target
 from tinydeploy.integer_model import IntegerModel
@@ -38,10 +39,22 @@ class Firmware:
             self._build = built_firmware(self.source, self.target, self.watch)
         return self._build
 
+    def facts(self) -> dict[str, str | int]:
+        """What is known so far, by the names that it has in a report. Nothing is planned or built for that."""
+        known: dict[str, str | int] = {"board": find_board(self.target.board).id, "model": self.source.graph.name}
+        known["model_sha256"] = self.source.graph.sha256
+        if "expected" in self.__dict__ or self._build is not None:
+            engine = self.plan.engine
+            known |= {"engine": engine.engine, "kernels": engine.kernels, "arena_bytes": engine.arena_reserved_bytes}
+        if self._build is not None:
+            known |= {"ram_bytes": self.ram_bytes, "flash_bytes": self._build.image.flash_bytes}
+        return known
+
     @property
-    def known_build(self) -> Build | None:
-        """The firmware where it was built, None elsewhere."""
-        return self._build
+    def ram_bytes(self) -> int:
+        """All RAM that it takes. A framework's linker script leaves the stack what remains, so that comes on top."""
+        board = self.plan.board
+        return self.build.image.ram_bytes + (board.stack_bytes if board.framework else 0)
 
     def settle(self, port: Callable[[], str | None], log: FrameLog) -> Build:
         """The firmware; where its arena is only estimated, the board at ``port()`` is asked for its size first."""

@@ -66,7 +66,7 @@ def over_budget(
     figures: Mapping[Quantity, Figure], limits: Mapping[Quantity, int], broken: Sequence[Quantity], plan: Plan
 ) -> BudgetError:
     """Limits that are not kept, in the order of ``broken``."""
-    rows = {quantity: _over(quantity, figures[quantity], limits[quantity]) for quantity in broken}
+    rows: dict[str, str] = {name: _over(name, figures[name], limits[name]) for name in broken}
     count = f"{len(broken)} limits are" if len(broken) > 1 else "a limit is"
     kept = [quantity for quantity in limits if quantity not in broken]
     return BudgetError(

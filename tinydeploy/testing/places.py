@@ -14,7 +14,7 @@ from tinydeploy.link.session import Session
 from tinydeploy.running import running, session_with
 from tinydeploy.testing.firmware import Firmware
 
-_EMULATORS = 8
+EMULATORS = 8
 """Virtual boards that go on running in one process. Each takes some 60 MB of memory, and no time while it is idle."""
 
 
