@@ -142,19 +142,23 @@ class BoardAtPort:
         if self._port is None:
             names = self._ports or (find_port(self.board, None).name,)
             there_first = sorted(names, key=lambda name: not Path(name).exists())
-            keys = {f"port {Path(name).resolve()}": name for name in there_first}
-            self._port = find_port(self.board, keys[self._lock(list(keys))])
+            self._port = find_port(self.board, there_first[self._lock(there_first)])
         return self._port
 
-    def _lock(self, keys: list[str]) -> str:
+    def _lock(self, names: Sequence[str]) -> int:
+        """Holds one of the ports; its place among the names.
+
+        Both the name is locked, which may be a link that stays when the board comes back as another device, and the
+        device that it is now, which may have other names.
+        """
+        locks = [tuple({f"port {Path(name).absolute()}", f"port {Path(name).resolve()}"}) for name in names]
         try:
-            return self._held.enter_context(locked_one(keys, timeout_s=0))
+            return self._held.enter_context(locked_one(locks, timeout_s=0))
         except TimeoutError:
             self._give_up_others()
         try:
-            return self._held.enter_context(locked_one(keys, timeout_s=self._wait_s))
+            return self._held.enter_context(locked_one(locks, timeout_s=self._wait_s))
         except TimeoutError as error:
-            names = [key.removeprefix("port ") for key in keys]
             held = [f"{name} by {holder}" for name in names for holder in holders(name)]
             raise DeviceNotFoundError(
                 f"no port of the {self.board.id} has become free within {self._wait_s:g} s",
