@@ -57,6 +57,7 @@ class PluginRun:
     def start(self, *arguments: object, junit: str = "junit.xml", **env: str) -> subprocess.Popen[str]:
         """A run that goes on; Ctrl-C reaches it as in a terminal. Warnings are errors."""
         command = [sys.executable, "-m", "pytest", *PLUGIN, "-W", "error", "-p", "no:anyio", f"--junitxml={junit}"]
+        (self.folder / junit).unlink(missing_ok=True)
         path = os.pathsep.join(map(str, (self.checkout, CHECKOUT / "tests")))
         process = subprocess.Popen(
             [*command, *map(str, arguments)],
