@@ -95,7 +95,7 @@ class PluginRun:
 
 
 def _cases(path: Path) -> dict[str, Case]:
-    return {case.attrib["name"]: _case(case) for case in ET.parse(path).iter("testcase")}
+    return {case.get("name", ""): _case(case) for case in ET.parse(path).iter("testcase")}
 
 
 def _case(case: ET.Element) -> Case:

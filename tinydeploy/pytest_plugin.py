@@ -75,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     boards, ports = _option(config, "board"), _option(config, "port")
     if not boards and not ports:
         return
+    _require_own_folder(config, [("board", board) for board in boards] + [("port", port) for port in ports])
     from tinydeploy.testing.chosen import chosen
     from tinydeploy.testing.deployments import Deployments
 
@@ -84,6 +85,22 @@ def pytest_configure(config: pytest.Config) -> None:
     except (TinydeployError, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[_DEPLOYMENTS] = Deployments(found, (config.rootpath, config.invocation_params.dir))
+
+
+def _require_own_folder(config: pytest.Config, values: "Sequence[tuple[str, str]]") -> None:
+    """Tells where pytest has taken a value of ours for a folder of tests, and so not found the project's own settings.
+
+    It looks for them before it knows the options of plugins, and takes any word that is a path for one of its own
+    arguments (_pytest/config/findpaths.py, get_dirs_from_args).
+    """
+    root, here = config.rootpath, config.invocation_params.dir
+    for name, value in values:
+        path = here / value
+        if path.exists() and path.is_relative_to(root) and not here.is_relative_to(root):
+            raise pytest.UsageError(
+                f"pytest takes {value} for a folder of tests: its root folder is {root}\n"
+                f"  try  --tinydeploy-{name}={value}"
+            )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
