@@ -6,7 +6,6 @@ docs/hardware-in-the-loop.md is its manual.
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ FIXTURE = "deployment"
 _PORT_TIMEOUT_S = 600.0
 _NAME_CHARS = 120
 _DEPLOYMENTS: "pytest.StashKey[Deployments]" = pytest.StashKey()
+_TEMPORARY: pytest.StashKey[pytest.TempPathFactory] = pytest.StashKey()
 _WITHOUT_BOARD = "no board is given: --tinydeploy-board ID, such as qemu-cortex-m4, which needs no hardware"
 
 
@@ -54,7 +54,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Without a board, tests that need one fail instead of being skipped.",
     )
     group.addoption(
-        "--tinydeploy-log-dir", metavar="DIR", help="Where the frames of a failed test go. Default: pytest's cache."
+        "--tinydeploy-log-dir",
+        metavar="DIR",
+        help="Where the frames of a failed test go. Default: the temporary folder of the run.",
     )
     group.addoption(
         "--tinydeploy-port-timeout",
@@ -124,7 +126,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def deployment(request: pytest.FixtureRequest) -> "Deploy":
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Deploy":
     """Puts models on a board: ``deployment("model.tflite")`` is a running device, built and flashed once a run.
 
     See docs/hardware-in-the-loop.md.
@@ -134,6 +136,7 @@ def deployment(request: pytest.FixtureRequest) -> "Deploy":
         if _option(request.config, "require"):
             pytest.fail(_WITHOUT_BOARD, pytrace=False)
         pytest.skip(_WITHOUT_BOARD)
+    request.config.stash[_TEMPORARY] = tmp_path_factory
     deploy: Deploy = deployments.on(request.param)
     return deploy
 
@@ -212,8 +215,7 @@ def _log_folder(config: pytest.Config) -> Path:
     given = _option(config, "log_dir")
     if given:
         return Path(config.invocation_params.dir, given)
-    cache: pytest.Cache | None = getattr(config, "cache", None)
-    return Path(tempfile.gettempdir()) / "tinydeploy-frames" if cache is None else cache.mkdir("tinydeploy")
+    return config.stash[_TEMPORARY].getbasetemp() / "frames"
 
 
 def _file_name(node_id: str) -> str:
