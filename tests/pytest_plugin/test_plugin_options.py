@@ -56,15 +56,6 @@ def test_options_may_stand_in_the_configuration_file(without_board):
     ("options", "words"),
     [
         (["--tinydeploy-board", "qemu-cortex-m5"], ["unknown board 'qemu-cortex-m5'", "did you mean qemu-cortex-m"]),
-        (["--tinydeploy-port", "/dev/ttyACM0"], ["nothing says of which board", "--tinydeploy-board ID"]),
-        (
-            ["--tinydeploy-board", "pico", "--tinydeploy-board", "esp32", "--tinydeploy-port", "/dev/ttyACM0"],
-            ["the port /dev/ttyACM0 may be that of pico or esp32", "--tinydeploy-port pico=/dev/ttyACM0"],
-        ),
-        (
-            ["--tinydeploy-board", "pico", "--tinydeploy-port", "esp32=/dev/ttyACM0"],
-            ["'esp32=/dev/ttyACM0' is no port of one of the boards: pico"],
-        ),
         (["--tinydeploy-board", "pico", "--tinydeploy-engine", "tf"], ["unknown engine 'tf'", "one of: aot, tflm"]),
     ],
 )

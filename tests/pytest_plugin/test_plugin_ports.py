@@ -14,6 +14,7 @@ import pytest
 from command_line import wait_for
 
 BOARD = "qemu-cortex-m4"
+OTHER_BOARD = "qemu-cortex-m3"
 BABBLE = "import os, time\nwhile True: os.write(1, b'\\xa5' * 63 + b'\\0'); time.sleep(0.005)"
 
 TESTS = """
@@ -63,12 +64,26 @@ def test_both_at_once(deployment, number, worker_id):
 """
 
 
+CROSSED = """
+import pathlib, time
+
+def test_on_both(deployment):
+    deployment("small.tflite").assert_matches_reference()
+    mark = pathlib.Path(deployment.board.id)
+    mark.touch()
+    deadline = time.monotonic() + 60
+    while not (mark.with_name("qemu-cortex-m3").exists() and mark.with_name("qemu-cortex-m4").exists()):
+        assert time.monotonic() < deadline, "the other process has no board"
+        time.sleep(0.02)
+"""
+
+
 @pytest.fixture(scope="module")
 def kept(project):
-    """The ports of two virtual boards that run ``small.tflite``."""
+    """The ports of three virtual boards that run ``small.tflite``: two of a kind, and one of another."""
     devices = []
-    for _ in range(2):
-        finished = project.tool("flash", "small.tflite", "--board", BOARD, "--keep", "--json", "-")
+    for board in (BOARD, BOARD, OTHER_BOARD):
+        finished = project.tool("flash", "small.tflite", "--board", board, "--keep", "--json", "-")
         assert finished.code == 0, finished.err
         devices.append(json.loads(finished.out)["device"])
     yield [device["port"] for device in devices]
@@ -154,6 +169,20 @@ def test_a_port_is_one_process_s_until_its_run_ends(fresh, kept):
 
 def test_of_several_ports_each_process_takes_one_that_is_free(fresh, kept):
     fresh.write(TOGETHER)
-    ran = fresh("-n", "2", *at(*kept))
+    ran = fresh("-n", "2", *at(*kept[:2]))
     assert ran.code == 0, ran.out
-    assert {path.read_text() for path in fresh.folder.glob("gw*.port")} == set(kept)
+    assert {path.read_text() for path in fresh.folder.glob("gw*.port")} == set(kept[:2])
+
+
+def test_two_processes_that_want_each_others_boards_do_not_wait_for_ever(fresh, kept):
+    """Both hold one board, and want the other one next."""
+    fresh.write(CROSSED)
+    boards = (BOARD, OTHER_BOARD)
+    ports = [f"--tinydeploy-port={BOARD}={kept[0]}", f"--tinydeploy-port={OTHER_BOARD}={kept[2]}"]
+    started = {
+        junit: fresh.start(*(f"--tinydeploy-board={board}" for board in order), *ports, junit=junit)
+        for junit, order in (("one.xml", boards), ("two.xml", boards[::-1]))
+    }
+    for junit, process in started.items():
+        ran = fresh.finish(process, junit)
+        assert ran.code == 0, ran.out

@@ -148,7 +148,7 @@ class Deploy:
         optimize: Objective | None = None,
         buffers: int = 2,
         samples: AnySamples | None = None,
-        tflm_library: str | None = None,
+        tflm_library: str | Path | None = None,
         arena_bytes: int | None = None,
     ) -> RunningDevice:
         """The model on the board: converted where it has to be, built, flashed, and running.
@@ -160,9 +160,8 @@ class Deploy:
         Raises:
             TinydeployError: Of the kind that tells what went wrong.
         """
-        settings = EngineSettings(
-            kernels=kernels, optimize=optimize, tflm_library=tflm_library, arena_bytes=arena_bytes
-        )
+        library = None if tflm_library is None else str(tflm_library)
+        settings = EngineSettings(kernels=kernels, optimize=optimize, tflm_library=library, arena_bytes=arena_bytes)
         target = self._deployments.target(self.board, engine, buffers, settings)
         return self._deployments.device(Path(model), target, samples)
 
