@@ -161,9 +161,9 @@ def pytest_runtest_makereport(
         for name, value in device.facts().items():
             _set_property(item, f"tinydeploy_{name}" if number == 1 else f"tinydeploy_{number}_{name}", value)
     error = None if call.excinfo is None else call.excinfo.value
-    if error is None or isinstance(error, pytest.skip.Exception) or FIXTURE not in getattr(item, "fixturenames", ()):
+    kind = None if error is None else _kind(item, error)
+    if error is None or kind is None:
         return (yield)
-    kind = kind_of(error) if deployments is not None else "no device"
     logs = _write_logs(item, used)
     _set_property(item, "tinydeploy_failure", kind)
     if logs:
@@ -171,6 +171,15 @@ def pytest_runtest_makereport(
     report = yield
     report.sections.append(("tinydeploy", _failure_text(kind, error, used, logs)))
     return report
+
+
+def _kind(item: pytest.Item, error: BaseException) -> str | None:
+    """Of which kind the failure of a test is; None where it is none, or has nothing to do with boards."""
+    if isinstance(error, pytest.fail.Exception) and error.msg == _WITHOUT_BOARD:
+        return "no device"
+    is_ours = _DEPLOYMENTS in item.config.stash and FIXTURE in getattr(item, "fixturenames", ())
+    is_failure = not isinstance(error, pytest.skip.Exception | pytest.xfail.Exception)
+    return kind_of(error) if is_ours and is_failure else None
 
 
 def _set_property(item: pytest.Item, name: str, value: object) -> None:

@@ -90,6 +90,18 @@ def test_a_run_without_the_fixture_imports_nothing_of_ours(fresh):
     assert ran.code == 0, ran.out
 
 
+def test_another_projects_fixture_of_the_same_name_is_left_alone(fresh):
+    fresh.write(
+        "import pytest\n"
+        "@pytest.fixture\ndef deployment():\n    return 'a cluster'\n"
+        "def test_it(deployment):\n    assert deployment == 'another'\n"
+    )
+    ran = fresh("--tinydeploy-require")
+    assert ran.cases["test_it"].outcome == "failure"
+    assert ran.cases["test_it"].properties == {}
+    assert " tinydeploy -" not in ran.out
+
+
 def test_this_projects_strict_configuration_is_content_with_the_plugin(fresh):
     fresh.write("def test_it(deployment):\n    pass\n")
     (fresh.folder / "pytest.ini").write_text(
