@@ -29,7 +29,7 @@ def test_it_crashes(deployment):
 def test_a_run_that_is_ended_by_a_signal_leaves_no_emulator(fresh, number):
     fresh.write(TESTS)
     process = fresh.start("--tinydeploy-board", BOARD)
-    wait_for(lambda: (fresh.folder / "running").exists() or process.poll() is not None, timeout_s=60)
+    wait_for(lambda: (fresh.folder / "running").exists() or process.poll() is not None, timeout_s=120)
     assert len(fresh.emulators()) == 2
     process.send_signal(number)
     ran = fresh.finish(process)

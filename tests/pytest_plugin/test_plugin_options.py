@@ -6,6 +6,8 @@ import sys
 import pytest
 from command_line import CHECKOUT
 
+from tinydeploy.files import data_dir
+
 TEST = """
 def test_with_a_board(deployment):
     deployment("small.tflite")
@@ -65,6 +67,20 @@ def test_options_that_do_not_fit_are_told_before_anything_runs(without_board, op
     for expected in words:
         assert expected in ran.out
     assert "Traceback" not in ran.out
+
+
+def test_a_real_board_without_a_port_is_no_device(fresh):
+    """The hint names the option of pytest."""
+    fresh.write("def test_it(deployment):\n    deployment('small.tflite', engine='aot')\n")
+    path = fresh.folder / "bare.toml"
+    text = (data_dir("boards") / "qemu-cortex-m3.toml").read_text(encoding="utf-8")
+    before, _, emulator = text.replace('id = "qemu-cortex-m3"', 'id = "bare"').partition("[emulator]")
+    path.write_text(before + emulator[emulator.index("\n[") :], encoding="utf-8")
+    ran = fresh(f"--tinydeploy-board={path}")
+    (failed,) = ran.cases.values()
+    assert failed.properties["tinydeploy_failure"] == "no device", ran.out
+    assert "does not say how its serial port is known" in failed.report
+    assert "--tinydeploy-port=PORT" in failed.report
 
 
 def test_the_plugin_costs_nothing_where_it_is_not_used():

@@ -151,7 +151,7 @@ def test_a_port_is_one_process_s_until_its_run_ends(fresh, kept):
     fresh.write(HOLDING, "test_holding.py")
     fresh.write(WAITING, "test_waiting.py")
     holding = fresh.start("test_holding.py", *at(kept[0]), junit="holding.xml")
-    wait_for(lambda: (fresh.folder / "holding").exists() or holding.poll() is not None)
+    wait_for(lambda: (fresh.folder / "holding").exists() or holding.poll() is not None, timeout_s=120)
 
     (failed,) = fresh("test_waiting.py", *at(kept[0]), "--tinydeploy-port-timeout", "0.5").cases.values()
     assert failed.properties["tinydeploy_failure"] == "no device"

@@ -140,7 +140,7 @@ class BoardAtPort:
             DeviceNotFoundError: None is known to be the board's, or none has become free in time.
         """
         if self._port is None:
-            names = self._ports or (find_port(self.board, None).name,)
+            names = self._ports or (_only_port(self.board),)
             there_first = sorted(names, key=lambda name: not Path(name).exists())
             self._port = find_port(self.board, there_first[self._lock(there_first)])
         return self._port
@@ -166,3 +166,16 @@ class BoardAtPort:
                 hint="other tests run there: start no more processes than there are boards,\n"
                 "or wait longer: --tinydeploy-port-timeout SECONDS",
             ) from error
+
+
+def _only_port(board: Board) -> str:
+    """The only port that is known to be the board's.
+
+    Raises:
+        DeviceNotFoundError: None is, or several are; the option that it names is that of pytest.
+    """
+    try:
+        return find_port(board, None).name
+    except DeviceNotFoundError as error:
+        error.hint = error.hint.replace("--port ", "--tinydeploy-port=")
+        raise
