@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tinydeploy.errors import UsageError
-from tinydeploy.files import LISTING, write_tree
+from tinydeploy.files import LISTING, locked_one, write_tree
 
 FIRST = {"src/main.c": b"1", "ports/one/port.c": b"1", "shared.h": b"same"}
 SECOND = {"src/main.c": b"2", "ports/two/uart.c": b"2", "shared.h": b"same"}
@@ -107,3 +107,15 @@ def test_a_link_stays_a_link(tmp_path):
     write_tree(folder, tree(SECOND))
     assert (folder / "src/main.c").is_symlink()
     assert (tmp_path / "elsewhere.c").read_bytes() == b"2"
+
+
+def test_of_several_locks_a_free_one_is_taken(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYDEPLOY_CACHE_DIR", str(tmp_path))
+    with locked_one([["a", "b"], ["c"]], timeout_s=0) as first, locked_one([["b"], ["c"]], timeout_s=0) as second:
+        assert (first, second) == (0, 1), "a choice is taken with all its names"
+        with pytest.raises(TimeoutError), locked_one([["a"], ["c", "d"]], timeout_s=0.2):
+            pass
+        with locked_one([["d"]], timeout_s=0):
+            pass
+    with locked_one([["b"]], timeout_s=0), locked_one([["a"]], timeout_s=0):
+        pass

@@ -19,8 +19,8 @@ MAY_IMPORT = {
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
-    "testing": "budget building running integer_model deployment progress bench verify samples link devices project plan "
-    "engines boards model files errors",
+    "testing": "budget building running integer_model deployment progress bench verify samples link devices project "
+    "plan engines boards model files errors",
     "building": "running planning integer_model deployment progress link build image project plan engines boards files",
     "budget": "planning integer_model lock cost image plan engines boards memory model files errors",
     "planning": "lock plan engines boards model errors",

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 import platformdirs
 
@@ -192,25 +193,31 @@ def locked(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked_one(names: Sequence[str], *, timeout_s: float) -> Iterator[str]:
-    """Like `locked`, with the first of the names that is free, which is given; waits until one is.
+def locked_one(choices: Sequence[Sequence[str]], *, timeout_s: float) -> Iterator[int]:
+    """Like `locked`, with all names of the first choice of which all are free; waits until one is, and gives its place.
 
     Raises:
         TimeoutError: None has become free in this time.
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        for name in names:
-            with _lock_file(name).open("w") as stream:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                yield name
-                return
+        for place, names in enumerate(choices):
+            with contextlib.ExitStack() as held:
+                if all(_is_locked(held.enter_context(_lock_file(name).open("w"))) for name in names):
+                    yield place
+                    return
         if time.monotonic() >= deadline:
-            raise TimeoutError(f"{', '.join(names)} locked for {timeout_s:g} s")
+            raise TimeoutError(f"{choices} locked for {timeout_s:g} s")
         time.sleep(_TRY_AGAIN_S)
+
+
+def _is_locked(stream: TextIO) -> bool:
+    """Locks a file for this process until it is closed; False where another has it."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _lock_file(name: str) -> Path:

@@ -7,8 +7,8 @@ frames and decoded when the text is asked for.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tinydeploy.errors import TinydeployError
 from tinydeploy.link.channel import Transport
@@ -22,9 +22,8 @@ _PIECE_BYTES = 100
 _SENT, _RECEIVED, _EVENT = "->", "<-", "--"
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Bytes that went one way in one call, or an event in words."""
+class _Piece(NamedTuple):
+    """Bytes that went one way in one call, or an event in words. A tuple, which is made in no time."""
 
     time_s: float
     way: str
@@ -34,7 +33,7 @@ class _Piece:
 class FrameLog:
     """A log of one or several transports, one after the other: the latest of it, about ``capacity_bytes``.
 
-    ``now`` is the time in seconds since the epoch.
+    ``now`` is the time in seconds since the epoch. ``is_empty``: there was no transport yet.
     """
 
     def __init__(self, *, capacity_bytes: int = _CAPACITY_BYTES, now: Callable[[], float] = time.time) -> None:
@@ -43,9 +42,11 @@ class FrameLog:
         self._pieces: deque[_Piece] = deque()
         self._kept_bytes = 0
         self._dropped = 0
+        self.is_empty = True
 
     def around(self, transport: Transport, name: str) -> Transport:
         """The transport, whose bytes and failures are logged from here on."""
+        self.is_empty = False
         self.note(f"{name} opened")
         return _Logged(transport, name, self)
 
@@ -61,11 +62,6 @@ class FrameLog:
         """These bytes came from the device; nothing is kept where there are none."""
         if data:
             self._keep(_RECEIVED, data)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was ever logged."""
-        return not self._pieces
 
     def lines(self) -> Iterator[str]:
         """One line for each frame, damaged or not, and for each event, in the order in which they ended.

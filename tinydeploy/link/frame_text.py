@@ -72,7 +72,8 @@ def _hello_reply(payload: bytes) -> str:
     board = reply.board.split(b"\0")[0].decode("ascii", "replace")
     return (
         f"version {reply.version}, board {board!r}, build {reply.build_id.hex()}, "
-        f"model {reply.model_sha256.hex()[:12]}, status {reply.model_status}, {reply.buffers} buffers, input {reply.input_bytes:,} B, "
+        f"model {reply.model_sha256.hex()[:12]}, status {reply.model_status}, "
+        f"{reply.buffers} buffers, input {reply.input_bytes:,} B, "
         f"output {reply.output_bytes:,} B, chunk {reply.chunk_bytes} B"
     )
 
