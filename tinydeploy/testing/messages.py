@@ -38,7 +38,8 @@ def outputs_differ(comparison: Comparison, plan: Plan) -> NumbersError:
             "device": device_text(plan),
             "oracle": comparison.oracle,
         },
-        hint='a kernel made for the core, or the model? see whether it holds with deployment(..., kernels="reference")',
+        hint="the layer that is wrong, and whose fault it is: "
+        f"tinydeploy verify MODEL --board {plan.board.argument} --engine {plan.engine.engine} --localize",
     )
 
 
