@@ -35,6 +35,13 @@ def test_constant_channels_go_into_the_bias_of_the_next_layer(second):
     assert graph_macs(graph) < graph_macs(graph_of(two_layers(**second))) * 0.8
 
 
+def test_a_tensor_says_which_channels_of_the_models_it_has_left():
+    graph = removed(two_layers())
+    first, second = (graph.output_of(op) for op in graph.ops)
+    assert (first.channels, first.shape[-1]) == ((0, 2, 3, 5), 4)
+    assert second.channels is None
+
+
 def test_beside_the_input_is_the_zero_point_so_other_constants_stay_where_windows_reach_there():
     assert channels(removed(two_layers(size=3, padding="SAME"))) == [5, 5]
 
