@@ -54,7 +54,13 @@ def fuzz(program: Path, corpus: Path, *, seconds: float, kept: Path | None = Non
         AssertionError: It found something.
     """
     found = corpus.parent / "found-"
-    options = [f"-max_total_time={round(seconds)}", f"-max_len={LONGEST_BYTES}", f"-seed={seed}", "-timeout=10", "-detect_leaks=0"]
+    options = [
+        f"-max_total_time={round(seconds)}",
+        f"-max_len={LONGEST_BYTES}",
+        f"-seed={seed}",
+        "-timeout=10",
+        "-detect_leaks=0",
+    ]
     options += ["-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={found}"]
     folders = [corpus, *([kept] if kept else [])]
     done = subprocess.run([program, *options, *folders], capture_output=True, text=True, check=False, errors="replace")
