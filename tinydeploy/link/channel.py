@@ -55,7 +55,7 @@ class Channel:
         return self._sequence
 
     def send(self, message: Message, payload: bytes, *, sequence: int, fenced: bool = False) -> None:
-        """Sends a frame; ``fenced`` with a delimiter before it too, to end whatever the line has made up or cut short."""
+        """Sends a frame; ``fenced`` with a delimiter before it, to end what the line has made up or cut short."""
         frame = Frame(message=message, sequence=sequence, session=self.session, payload=payload)
         try:
             self._transport.write(DELIMITER * fenced + encode(frame))

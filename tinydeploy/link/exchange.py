@@ -66,8 +66,7 @@ class Exchange:
 
     def _wait(self) -> list[InferenceResult]:
         """What the next bytes bring. Where none come in time, asks again."""
-        patience_s = self._retry.wait_s if self._transfer.is_owed else self._retry.computing_s
-        until = max(self._heard_at, self._asked_at) + patience_s
+        until = max(self._heard_at, self._asked_at) + self._patience_s
         damaged = self._channel.decoder.damaged
         frames = self._channel.receive(until - time.monotonic())
         now = time.monotonic()
@@ -83,6 +82,12 @@ class Exchange:
             self._progressed_at = now
             self._retry.progressed()
         return results
+
+    @property
+    def _patience_s(self) -> float:
+        if self._transfer.is_owed:
+            return self._retry.wait_s(lossy=self._transfer.is_lossy)
+        return self._retry.computing_s()
 
     def _repeat(self, now: float) -> None:
         if now - self._heard_at >= self._silence_s:
