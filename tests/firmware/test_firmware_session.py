@@ -80,7 +80,7 @@ def test_a_host_counts_its_own_traffic(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("buffers", "rate", "seed"), [(1, 1 / 3000, 1), (1, 1 / 100, 2), (2, 1 / 3000, 3), (2, 1 / 100, 4)]
+    ("buffers", "rate", "seed"), [(1, 1 / 3000, 1), (1, 1 / 300, 2), (2, 1 / 3000, 3), (2, 1 / 300, 4)]
 )
 def test_a_bad_line_costs_time_and_nothing_else(build: Build, buffers: int, rate: float, seed: int) -> None:
     line = BadLine(Process(build(TD_BUFFERS=buffers)), rate=rate, seed=seed)

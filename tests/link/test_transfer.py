@@ -7,6 +7,7 @@ import pytest
 from tinydeploy.errors import UsageError
 from tinydeploy.link.hello import Arena, Hello
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
+from tinydeploy.link.traffic import Repeated
 from tinydeploy.link.transfer import WINDOW_CHUNKS, Transfer
 
 
@@ -175,20 +176,35 @@ def test_chunks_become_smaller_where_they_are_lost_and_a_delimiter_goes_before_e
     sender = Sender(Transfer([bytes(100)] * 2, hello=described, first_id=0, end_id=2, flags=InputFlag.NONE))
     assert places(sender.all()) == [(0, 0), (1, 0)]
     assert not sender.source.is_lossy
-    for _ in range(50):
-        sender.source.on_silence()
+    for _ in range(50):  # the device gets something in every round, but never the first chunk
+        sender.source.on_ack(sender.sequence, Ack(next_id=0, next_offset=0, end_id=2), now=0)
         sender.all()
     assert sender.source.is_lossy
     sender.source.on_silence()
-    assert places(sender.all())[1:] == [(0, 0), (0, 34), (0, 67), (1, 0), (1, 34), (1, 67)]
+    assert places(sender.all()) == [(0, 0), (0, 0), (0, 34), (0, 67), (1, 0), (1, 34), (1, 67)]  # the first is RESULT
 
 
-def test_after_silence_everything_unanswered_is_repeated() -> None:
+def test_after_silence_the_device_is_asked_and_what_it_has_not_is_sent_again() -> None:
     sender = Sender(transfer([bytes(10)]))
     sender.all()
     sender.source.on_ack(1, Ack(next_id=0, next_offset=4, end_id=2), now=0)
     sender.source.on_silence()
-    assert places(sender.all()) == [(0, 0), (0, 4), (0, 8)]  # the first is the request for result 0
+    assert sender.all() == [ResultRequest(id=0, offset=0)]
+    sender.source.on_ack(sender.sequence, Ack(next_id=0, next_offset=4, end_id=2), now=0)
+    assert places(sender.all()) == [(0, 4), (0, 8)]
+
+
+def test_a_device_that_was_only_late_is_sent_nothing_again() -> None:
+    repeated = Repeated()
+    sender = Sender(Transfer([bytes(10)], hello=hello(), first_id=0, end_id=2, flags=InputFlag.NONE, repeated=repeated))
+    sender.all()
+    for _ in range(20):
+        sender.source.on_silence()
+        sender.all()
+    sender.source.on_ack(sender.sequence, Ack(next_id=1, next_offset=0, end_id=2), now=0)
+    assert sender.all() == []
+    assert repeated.chunks == 0
+    assert not sender.source.is_lossy
 
 
 def test_a_result_proves_that_its_input_arrived_even_if_every_ack_was_lost() -> None:

@@ -54,15 +54,16 @@ class Exchange:
                 self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
             arrived = self._wait()
 
-    def _send(self) -> None:
+    def _send(self, *, fenced: bool = False) -> None:
         while True:
             sequence = self._channel.next_sequence()
             message = self._transfer.next_message(sequence, time.monotonic())
             if message is None:
                 return
             number = Message.INPUT if isinstance(message, InputChunk) else Message.RESULT
-            self._channel.send(number, message.pack(), sequence=sequence, fenced=self._transfer.is_lossy)
+            self._channel.send(number, message.pack(), sequence=sequence, fenced=fenced or self._transfer.is_lossy)
             self._asked_at = time.monotonic()
+            fenced = False
 
     def _wait(self) -> list[InferenceResult]:
         """What the next bytes bring. Where none come in time, asks again."""
@@ -96,6 +97,7 @@ class Exchange:
             raise failures.stuck(self._channel.name, self._progress_s, self._transfer.result_id)
         self._retry.expired()
         self._transfer.on_silence()
+        self._send(fenced=True)
 
     def _take(self, frame: Frame, now: float) -> list[InferenceResult]:
         try:

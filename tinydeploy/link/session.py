@@ -263,6 +263,7 @@ class Session:
                 channel.name,
                 timeout_s,
                 received=decoder.received,
+                frames=channel.received,
                 seen=channel.seen,
                 heard=channel.heard,
                 damaged=decoder.damaged,

@@ -86,7 +86,6 @@ class Transfer:
         self._results = Results(next_id=first_id, output_bytes=hello.output_bytes, buffers=hello.buffers)
         self._computed_id = first_id  # the device has computed those before it
         self._is_to_ask = end_id == first_id
-        self._is_after_silence = False
         self._asked: _Asked | None = None
         self._asked_for: tuple[int, int] | None = None
 
@@ -113,7 +112,7 @@ class Transfer:
     @property
     def is_lossy(self) -> bool:
         """Whether frames were lost lately: then a delimiter goes before each, as that of the last one may be lost."""
-        return self._is_after_silence or self._chunk_size.rate > LOSSY
+        return self._chunk_size.rate > LOSSY
 
     def next_message(self, sequence: int, now: float) -> InputChunk | ResultRequest | None:
         """What may be sent now, in a frame with this sequence number; None where the device has to answer first.
@@ -149,6 +148,7 @@ class Transfer:
         sent_at = next((frame.sent_at for frame in under_way if frame.sequence == sequence), None)
         self._advance(ack.next_id * self._size + ack.next_offset, ack.end_id)
         if self._flights and _is_not_before(sequence, self._flights[0].sequence):
+            self._chunk_size.lost(self._flights[0].size)
             self._rewind()
         if self._asked and _is_not_before(sequence, self._asked.sequence):
             self._asked = None
@@ -174,16 +174,19 @@ class Transfer:
         self._is_to_ask = True
 
     def on_silence(self) -> None:
-        """Repeats what has not been answered: the chunks under way, and what the host has of the results."""
-        self._rewind()
+        """Asks how far the device is, and for the next result. What it says that it has not is sent again.
+
+        On a line that loses frames the chunks under way are sent again at once. Elsewhere it is more likely that one of
+        the two computers is busy, and they arrived.
+        """
+        if self.is_lossy:
+            self._rewind()
         self._is_to_ask = True
-        self._is_after_silence = True
 
     def _advance(self, acked: int, end_id: int) -> None:
         """The device has everything before this position, and buffers for the inputs before this one."""
         if acked > self._furthest:
             raise ValueError(acked)
-        self._is_after_silence = False
         self._acked = max(self._acked, acked)
         self._next = max(self._next, self._acked)
         self._end = max(self._end, end_id * self._size)
@@ -200,9 +203,7 @@ class Transfer:
             self._is_to_ask = True
 
     def _rewind(self) -> None:
-        """Sends again from what the device wants next: at least the first chunk under way is lost."""
-        if self._flights:
-            self._chunk_size.lost(self._flights[0].size)
+        """Sends again from what the device wants next."""
         self._flights.clear()
         self._next = self._acked
 
