@@ -3,9 +3,12 @@
 import math
 import random
 from collections import Counter, deque
+from collections.abc import Iterator
 from time import monotonic, sleep
 
 from tinydeploy.link.channel import Transport
+from tinydeploy.link.frame import Frame, encode
+from tinydeploy.link.messages import InputChunk, Message
 
 KINDS = ("drop", "flip", "double", "delay", "truncate")
 LONGEST_DELAY_S = 0.01
@@ -99,3 +102,28 @@ class BadLine:
 
 def _bytes(pieces: list[tuple[float, bytearray]]) -> list[tuple[float, bytes]]:
     return [(delay_s, bytes(piece)) for delay_s, piece in pieces]
+
+
+def attacks(count: int, *, seed: int) -> Iterator[bytes]:
+    """About so many bytes, in pieces: random ones, intact frames with any content, and real ones with a flipped bit.
+
+    None is a RESET, which restarts a device by right, and no INPUT is of a session that a device has begun.
+    """
+    source = random.Random(seed)
+    chunk = InputChunk(id=0, offset=0, flags=0, data=source.randbytes(64)).pack()
+    real = encode(Frame(message=Message.INPUT, sequence=1, session=1, payload=chunk))
+    while count > 0:
+        kind = source.randrange(4)
+        if kind < 2:
+            piece = source.randbytes(1000)
+        elif kind == 2:
+            message = source.choice([0, 1, 2, 3, 4, 5, 6, 8, 0x7F, 0x83, 0xFF])
+            sequence, session = source.randrange(1 << 16), source.randrange(1 << 32)
+            payload = source.randbytes(source.randrange(80))
+            piece = encode(Frame(message=message, sequence=sequence, session=session, payload=payload))
+        else:
+            damaged = bytearray(real)
+            damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
+            piece = bytes(damaged)
+        count -= len(piece)
+        yield piece

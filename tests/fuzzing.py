@@ -64,7 +64,8 @@ def fuzz(program: Path, corpus: Path, *, seconds: float, kept: Path | None = Non
     options += ["-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={found}"]
     folders = [corpus, *([kept] if kept else [])]
     done = subprocess.run([program, *options, *folders], capture_output=True, text=True, check=False, errors="replace")
-    assert done.returncode == 0, f"{program.name} with {list(corpus.parent.glob('found-*'))}:\n{done.stderr[-6000:]}"
+    scripts = [path.read_bytes().hex() for path in corpus.parent.glob("found-*")]
+    assert done.returncode == 0, f"{program.name} with the scripts {scripts}:\n{done.stderr[-6000:]}"
     return done.stderr
 
 
