@@ -62,7 +62,8 @@ def test_without_root_and_sudo_it_prints_the_command_for_root(machine):
     assert done.stderr == (
         "error: system packages are missing, and installing them takes root\n"
         "  missing  gcc libc6-dev g++ arduino-core-avr clang libclang-rt-dev\n"
-        "  try      as root: apt-get install --yes --no-install-recommends gcc libc6-dev g++ arduino-core-avr clang libclang-rt-dev\n"
+        "  try      as root: apt-get install --yes --no-install-recommends"
+        " gcc libc6-dev g++ arduino-core-avr clang libclang-rt-dev\n"
     )
 
 

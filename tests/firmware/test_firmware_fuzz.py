@@ -1,4 +1,4 @@
-"""The firmware under libFuzzer with AddressSanitizer and UBSan, from the kept corpus; `make fuzz` does it for longer."""
+"""The firmware under libFuzzer, AddressSanitizer and UBSan, from the kept corpus; `make fuzz` does it for longer."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_no_script_makes_a_device_misbehave(buffers: int, tmp_path: Path, record
 
 
 def test_the_checks_find_a_planted_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that forgets that an inference under way is of an earlier session, and so sends its result to the next."""
+    """A device that takes an inference under way for one of the new session, and sends its result there."""
     source = fuzzing.FIRMWARE / "src" / "td_buffers.c"
     (tmp_path / "src").mkdir()
     for path in source.parent.iterdir():

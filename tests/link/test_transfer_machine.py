@@ -8,7 +8,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from test_transfer import hello
 
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
-from tinydeploy.link.results import InferenceResult
 from tinydeploy.link.transfer import Transfer
 
 INPUT_BYTES, OUTPUT_BYTES, CHUNK_BYTES = 10, 6, 4
@@ -93,7 +92,7 @@ class TransferMachine(RuleBasedStateMachine):
         self.there: deque[tuple[int, InputChunk | ResultRequest]] = deque()
         self.back: deque[tuple[int, Ack | ResultChunk]] = deque()
         self.sequence = 0
-        self.results: list[InferenceResult] = []
+        self.results = []
 
     @rule()
     def host_sends(self) -> None:
@@ -169,4 +168,4 @@ class TransferMachine(RuleBasedStateMachine):
 
 
 TestTransferMachine = TransferMachine.TestCase
-TestTransferMachine.settings = settings(deadline=None, max_examples=150, stateful_step_count=60)
+TestTransferMachine.settings = settings(deadline=None, max_examples=100, stateful_step_count=60)
