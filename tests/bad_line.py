@@ -120,7 +120,7 @@ def attacks(count: int, *, seed: int) -> Iterator[bytes]:
             message = source.choice([0, 1, 2, 3, 4, 5, 6, 8, 0x7F, 0x83, 0xFF])
             sequence, session = source.randrange(1 << 16), source.randrange(1 << 32)
             payload = source.randbytes(source.randrange(80))
-            piece = encode(Frame(message=message, sequence=sequence, session=session, payload=payload))
+            piece = b"\0" + encode(Frame(message=message, sequence=sequence, session=session, payload=payload))
         else:
             damaged = bytearray(real)
             damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)

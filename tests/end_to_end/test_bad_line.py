@@ -53,7 +53,7 @@ def test_a_thousand_inferences_arrive_with_one_byte_in_a_hundred_damaged(
 ) -> None:
     inputs, expected = known
     line = BadLine(SerialPort(port), rate=0.01, seed=20261122)
-    with Session.open(line, 30.0) as session:
+    with Session.open(line, 30.0, silence_s=30.0) as session:
         session.stats(reset=True)
         begin = monotonic()
         results = list(session.run(islice(cycle(inputs), INFERENCES)))

@@ -64,7 +64,7 @@ def test_ten_million_bytes_neither_stop_the_device_nor_make_it_compute(build: Bu
     assert outputs == [expected_output(data, 1 + i) for i, data in enumerate(random_inputs(16))]
     assert stats.inferences == 16
     assert stats.damaged > 30_000
-    assert stats.dropped > 10_000
+    assert stats.dropped > 3000
     assert stats.overruns == 0
 
 

@@ -25,6 +25,9 @@ def test_it_is_less_patient_on_a_line_that_loses_frames_and_more_while_the_devic
     for _ in range(100):
         timer.measured(0.001)
     assert (timer.wait_s(lossy=True), timer.wait_s(), timer.computing_s()) == (0.01, 0.03, 0.1)
+    for _ in range(20):
+        timer.expired()
+    assert (timer.wait_s(lossy=True), timer.wait_s()) == (0.2, 1.0)
 
 
 def test_it_waits_longer_each_time_in_vain_up_to_a_second_until_there_is_progress() -> None:

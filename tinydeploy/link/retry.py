@@ -5,6 +5,7 @@ _SHORTEST_S = 0.03
 _SHORTEST_LOSSY_S = 0.01
 _SHORTEST_COMPUTING_S = 0.1
 _LONGEST_S = 1.0
+_LONGEST_LOSSY_S = 0.2
 _BACKOFF = 1.5
 
 
@@ -23,7 +24,9 @@ class RetryTimer:
 
     def wait_s(self, *, lossy: bool = False) -> float:
         """How long after the last sign of life to ask again, where there is something to answer."""
-        return self._wait_s(1, _SHORTEST_LOSSY_S) if lossy else self._wait_s(4, _SHORTEST_S)
+        if lossy:  # and no device that is away for long: several tries in vain are nothing special
+            return min(_LONGEST_LOSSY_S, self._wait_s(1, _SHORTEST_LOSSY_S))
+        return self._wait_s(4, _SHORTEST_S)
 
     def computing_s(self) -> float:
         """The same where all is answered, and the device computes: asking it then disturbs it."""
