@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from tinydeploy.errors import LinkError
 from tinydeploy.link import failures
 from tinydeploy.link.channel import Channel, Transport
+from tinydeploy.link.chunk_size import ChunkSize
 from tinydeploy.link.exchange import Exchange
 from tinydeploy.link.hello import Hello, TensorSpec, hello_from, tensor_from
 from tinydeploy.link.messages import (
@@ -31,8 +32,10 @@ from tinydeploy.link.messages import (
     hello_version,
 )
 from tinydeploy.link.observation import Observation
+from tinydeploy.link.results import InferenceResult
 from tinydeploy.link.retry import RetryTimer
-from tinydeploy.link.transfer import InferenceResult, Transfer
+from tinydeploy.link.traffic import Repeated, Traffic
+from tinydeploy.link.transfer import Transfer
 
 _HELLO_RETRY_S = 0.1
 _REQUEST_RETRY_S = 0.3
@@ -83,6 +86,8 @@ class Session:
         self._inference_timeout_s = inference_timeout_s
         self._session_numbers = session_numbers
         self._retry = RetryTimer()
+        self._chunk_size = ChunkSize()
+        self._repeated = Repeated()
         self._next_id = 0
         self._end_id = 0
         self._is_clean = True
@@ -251,6 +256,16 @@ class Session:
     def _observe(self, request: ObserveRequest) -> ObservedChunk:
         return self._unpacked(ObservedChunk.unpack, Message.OBSERVE, self._ask(Message.OBSERVE, request.pack()))
 
+    def traffic(self) -> Traffic:
+        """What the host has counted since the line was opened. Asks nothing: it may be called between two results."""
+        return Traffic(
+            frames_sent=self._channel.sent,
+            frames_received=self._channel.received,
+            frames_damaged=self._channel.decoder.damaged,
+            chunks_repeated=self._repeated.chunks,
+            results_repeated=self._repeated.results,
+        )
+
     def reset(self, timeout_s: float = 5.0) -> None:
         """Restarts the board and says hello again.
 
@@ -258,7 +273,7 @@ class Session:
             DeviceNotFoundError: It does not answer any more.
             WrongFirmwareError: Something else answers.
         """
-        self._channel.send(Message.RESET, b"", sequence=self._channel.next_sequence(), after_silence=True)
+        self._channel.send(Message.RESET, b"", sequence=self._channel.next_sequence(), fenced=True)
         self._counted = None
         self._renew(timeout_s)
 
@@ -274,6 +289,7 @@ class Session:
                 channel.name,
                 timeout_s,
                 received=decoder.received,
+                frames=channel.received,
                 seen=channel.seen,
                 heard=channel.heard,
                 damaged=decoder.damaged,
@@ -336,7 +352,15 @@ class Session:
 
     def _exchange(self, inputs: Iterable[bytes], flags: InputFlag, *, silence_s: float) -> tuple[Exchange, Transfer]:
         """A transfer to be driven; the session is not clean until all that goes to the device has come back."""
-        transfer = Transfer(inputs, hello=self.hello, first_id=self._next_id, end_id=self._end_id, flags=flags)
+        transfer = Transfer(
+            inputs,
+            hello=self.hello,
+            first_id=self._next_id,
+            end_id=self._end_id,
+            flags=flags,
+            chunk_size=self._chunk_size,
+            repeated=self._repeated,
+        )
         self._is_clean = False
         exchange = Exchange(
             self._channel, transfer, retry=self._retry, silence_s=silence_s, progress_s=self._inference_timeout_s
