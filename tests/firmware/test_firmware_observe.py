@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from host_firmware import INPUT_BYTES, SUM_BYTES, Noise, Process, expected_output, random_inputs
+from bad_line import BadLine
+from host_firmware import INPUT_BYTES, SUM_BYTES, Process, expected_output, random_inputs
 
 from tinydeploy.errors import LinkError
 from tinydeploy.link.messages import Memory
@@ -59,7 +60,7 @@ def test_other_inferences_before_and_after_it_are_exact_and_none_is_lost(line: P
 
 
 def test_a_line_that_damages_bytes_changes_nothing_of_what_is_seen(line: Process) -> None:
-    with Session.open(Noise(line, rate=0.001, seed=3)) as session:
+    with Session.open(BadLine(line, rate=0.001, seed=3)) as session:
         check_observed(session, random_inputs(1)[0], [3, 20])
         assert [result.output[:4] for result in session.run(random_inputs(1, seed=2))] == [
             expected_output(random_inputs(1, seed=2)[0], 2)[:4]

@@ -11,7 +11,19 @@ from tinydeploy.errors import LinkError
 from tinydeploy.link.frame import Frame, decode, encode
 from tinydeploy.link.frame_log import FrameLog
 from tinydeploy.link.frame_text import describe
-from tinydeploy.link.messages import REPLY, Ack, ErrorCode, InputChunk, InputFlag, Message, Refusal, ResultChunk
+from tinydeploy.link.messages import (
+    NO_LAYER,
+    REPLY,
+    Ack,
+    ErrorCode,
+    InputChunk,
+    InputFlag,
+    Message,
+    ObservedChunk,
+    ObserveRequest,
+    Refusal,
+    ResultChunk,
+)
 
 NOON = 1_800_000_000.25
 
@@ -111,6 +123,16 @@ def test_times_are_those_of_the_day():
 @pytest.mark.parametrize(
     ("message", "payload", "words"),
     [
+        (
+            Message.OBSERVE,
+            ObserveRequest(layer=3, memory=0, offset=1000).pack(),
+            "stop after layer 3, arena from 1,000",
+        ),
+        (
+            Message.OBSERVE | REPLY,
+            ObservedChunk(layer=NO_LAYER, memory=7, offset=0, data=b"12").pack(),
+            "stands after no layer, memory 7, 2 B at 0",
+        ),
         (
             Message.RESULT | REPLY,
             ResultChunk(id=4, status=-3, ticks=1000, offset=16, data=bytes(5)).pack(),

@@ -120,7 +120,7 @@ def test_a_device_that_answers_nonsense_ends_in_an_error_and_in_time(
         return answers[turn % len(answers)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinydeploy.link.session._REQUEST_TIMEOUT_S", 0.2)
+        patch.setattr("tinydeploy.link.questions.TIMEOUT_S", 0.2)
         session = Session.open(Line(nonsense), 0.2, silence_s=0.1, inference_timeout_s=0.2)
         begin = monotonic()
         with suppress(TinydeployError):

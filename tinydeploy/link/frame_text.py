@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from tinydeploy.link.frame import Frame
 from tinydeploy.link.messages import (
+    NO_LAYER,
     REPLY,
     Ack,
     ErrorCode,
@@ -14,7 +15,10 @@ from tinydeploy.link.messages import (
     InputFlag,
     LayersChunk,
     LayersRequest,
+    Memory,
     Message,
+    ObservedChunk,
+    ObserveRequest,
     Refusal,
     ResultChunk,
     ResultRequest,
@@ -129,6 +133,24 @@ def _stats_reply(payload: bytes) -> str:
     )
 
 
+def _observe(payload: bytes) -> str:
+    request = ObserveRequest.unpack(payload)
+    return f"stop after {_layer(request.layer)}, {_memory(request.memory)} from {request.offset:,}"
+
+
+def _observe_reply(payload: bytes) -> str:
+    chunk = ObservedChunk.unpack(payload)
+    return f"stands after {_layer(chunk.layer)}, {_memory(chunk.memory)}, {len(chunk.data):,} B at {chunk.offset:,}"
+
+
+def _layer(layer: int) -> str:
+    return "no layer" if layer == NO_LAYER else f"layer {layer}"
+
+
+def _memory(memory: int) -> str:
+    return Memory(memory).name.lower() if memory in set(Memory) else f"memory {memory}"
+
+
 def _error(payload: bytes) -> str:
     refusal = Refusal.unpack(payload)
     known = {code.value: code.name.lower().replace("_", " ") for code in ErrorCode}
@@ -148,5 +170,7 @@ _WORDS: Mapping[int, Callable[[bytes], str]] = {
     Message.LAYERS: _layers,
     Message.LAYERS | REPLY: _layers_reply,
     Message.STATS | REPLY: _stats_reply,
+    Message.OBSERVE: _observe,
+    Message.OBSERVE | REPLY: _observe_reply,
     Message.ERROR | REPLY: _error,
 }

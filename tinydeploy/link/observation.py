@@ -28,6 +28,10 @@ class Observation:
         self._timeout_s = timeout_s
         self._layer = NO_LAYER
 
+    def begin(self) -> None:
+        """Before the input is sent: has the inference stop behind its first layer."""
+        self._ask(ObserveRequest(layer=0, memory=Memory.ARENA, offset=_BEHIND_ALL))
+
     def stop_after(self, layer: int) -> None:
         """Lets the inference run to the end of this layer, which it must not have passed yet."""
         deadline = time.monotonic() + self._timeout_s

@@ -1,34 +1,25 @@
 """A conversation with one device: says hello, then runs inputs through it, whatever the line does to the bytes."""
 
 import secrets
-import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from functools import partial
+from typing import Self
 
 from tinydeploy.errors import LinkError
-from tinydeploy.link import failures
+from tinydeploy.link import failures, questions
 from tinydeploy.link.channel import Channel, Transport
 from tinydeploy.link.chunk_size import ChunkSize
 from tinydeploy.link.exchange import Exchange
-from tinydeploy.link.hello import Hello, TensorSpec, hello_from, tensor_from
 from tinydeploy.link.messages import (
     PROTOCOL_VERSION,
-    REPLY,
     HelloReply,
     HelloRequest,
     InputFlag,
-    LayersChunk,
-    LayersRequest,
-    Memory,
     Message,
-    ObservedChunk,
-    ObserveRequest,
     Stats,
-    TensorReply,
-    TensorRequest,
     hello_version,
 )
 from tinydeploy.link.observation import Observation
@@ -38,11 +29,7 @@ from tinydeploy.link.traffic import Repeated, Traffic
 from tinydeploy.link.transfer import Transfer
 
 _HELLO_RETRY_S = 0.1
-_REQUEST_RETRY_S = 0.3
-_REQUEST_TIMEOUT_S = 5.0
 _SILENCE_S = 5.0
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +43,6 @@ class Profile:
 
 def _random_session() -> int:
     return 1 + secrets.randbelow(2**32 - 1)
-
-
-def _layers_from(payload: bytes) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """Inference and first layer, and the times from there on."""
-    chunk = LayersChunk.unpack(payload)
-    return (chunk.id, chunk.first), chunk.ticks
 
 
 class Session:
@@ -93,7 +74,7 @@ class Session:
         self._is_clean = True
         self._counted: Stats | None = None
         self._reply = self._begin(timeout_s)
-        self.hello = self._describe(self._reply)
+        self.hello = questions.describe(self._channel, self._reply)
 
     @classmethod
     def open(
@@ -222,14 +203,15 @@ class Session:
         if not layers:
             return Profile(ticks=whole.ticks, layer_ticks=None, output=whole.output)
         timed = self._run_masked(data, InputFlag.MASKED | InputFlag.LAYERS)
-        return Profile(ticks=whole.ticks, layer_ticks=self._layer_ticks(timed.id), output=whole.output)
+        ticks = questions.layer_ticks(self._channel, timed.id, self.hello.layers)
+        return Profile(ticks=whole.ticks, layer_ticks=ticks, output=whole.output)
 
     def stats(self, *, reset: bool = False) -> Stats:
         """What the device has counted since it started, or since the last call with ``reset``.
 
         The device itself never resets its counters: the repetition of a lost reply would lose what it counted.
         """
-        now = self._unpacked(Stats.unpack, Message.STATS, self._ask(Message.STATS, b""))
+        now = questions.stats(self._channel)
         change = now if self._counted is None else now.since(self._counted)
         if reset:
             self._counted = now
@@ -241,9 +223,9 @@ class Session:
 
         When the block begins it stands behind the first layer; when that ends, it runs to its end.
         """
-        observation = Observation(self._observe, timeout_s=self._inference_timeout_s)
+        observation = Observation(partial(questions.observe, self._channel), timeout_s=self._inference_timeout_s)
         self._renew_unless_clean()
-        self._observe(ObserveRequest(layer=0, memory=Memory.ARENA, offset=0))
+        observation.begin()
         exchange, transfer = self._exchange([data], InputFlag.NONE, silence_s=self._silence_s)
         exchange.deliver()
         observation.stop_after(0)
@@ -252,9 +234,6 @@ class Session:
         for _ in exchange.results():
             pass
         self._finished(transfer)
-
-    def _observe(self, request: ObserveRequest) -> ObservedChunk:
-        return self._unpacked(ObservedChunk.unpack, Message.OBSERVE, self._ask(Message.OBSERVE, request.pack()))
 
     def traffic(self) -> Traffic:
         """What the host has counted since the line was opened. Asks nothing: it may be called between two results."""
@@ -301,39 +280,11 @@ class Session:
         self._next_id = 0
         self._end_id = 0  # not known: what an earlier host had computed may still occupy a buffer
         self._is_clean = True
-        return self._unpacked(HelloReply.unpack, Message.HELLO, frame.payload)
+        return questions.unpacked(channel, HelloReply.unpack, Message.HELLO, frame.payload)
 
     def _renew(self, timeout_s: float) -> None:
         if self._begin(timeout_s) != self._reply:
             raise failures.not_understood(self._channel.name, "it is not the one to the first HELLO")
-
-    def _describe(self, reply: HelloReply) -> Hello:
-        inputs = tuple(self._tensor(is_output=False, index=index) for index in range(reply.inputs))
-        outputs = tuple(self._tensor(is_output=True, index=index) for index in range(reply.outputs))
-        return self._unpacked(lambda _: hello_from(reply, inputs, outputs), Message.HELLO, b"")
-
-    def _tensor(self, *, is_output: bool, index: int) -> TensorSpec:
-        payload = self._ask(Message.TENSOR, TensorRequest(is_output=is_output, index=index).pack())
-        return self._unpacked(lambda data: tensor_from(TensorReply.unpack(data)), Message.TENSOR, payload)
-
-    def _layer_ticks(self, inference: int) -> tuple[int, ...]:
-        ticks: tuple[int, ...] = ()
-        while len(ticks) < self.hello.layers:
-            payload = self._ask(Message.LAYERS, LayersRequest(id=inference, first=len(ticks)).pack())
-            place, more = self._unpacked(_layers_from, Message.LAYERS, payload)
-            if place != (inference, len(ticks)) or not 0 < len(more) <= self.hello.layers - len(ticks):
-                raise failures.not_understood(self._channel.name, Message.LAYERS.name)
-            ticks += more
-        return ticks
-
-    def _ask(self, message: Message, payload: bytes) -> bytes:
-        """The payload of the reply to a request that the device answers at once."""
-        frame = self._channel.request(message, payload, timeout_s=_REQUEST_TIMEOUT_S, retry_s=_REQUEST_RETRY_S)
-        if frame is None:
-            raise failures.silent(self._channel.name, _REQUEST_TIMEOUT_S)
-        if frame.message == Message.ERROR | REPLY:
-            raise failures.refused(self._channel.name, frame.payload)
-        return frame.payload
 
     def _run_masked(self, data: bytes, flags: InputFlag) -> InferenceResult:
         """One inference during which the device cannot answer."""
@@ -348,7 +299,7 @@ class Session:
 
     def _renew_unless_clean(self) -> None:
         if not self._is_clean:
-            self._renew(_REQUEST_TIMEOUT_S)
+            self._renew(questions.TIMEOUT_S)
 
     def _exchange(self, inputs: Iterable[bytes], flags: InputFlag, *, silence_s: float) -> tuple[Exchange, Transfer]:
         """A transfer to be driven; the session is not clean until all that goes to the device has come back."""
@@ -372,9 +323,3 @@ class Session:
             self._next_id = transfer.result_id
             self._end_id = transfer.result_id + self.hello.buffers
         self._is_clean = True
-
-    def _unpacked(self, unpack: Callable[[bytes], _T], message: Message, payload: bytes) -> _T:
-        try:
-            return unpack(payload)
-        except (struct.error, ValueError) as error:
-            raise failures.not_understood(self._channel.name, message.name) from error
