@@ -3,7 +3,7 @@
 The process that imports this has everything imported that a command needs, so that a command costs a fork. What a
 command may do:
 
-- end with exit code 0, 3 or 4; with 3 and 4 an error has facts, place and next step. No signal, no other code.
+- end with exit code 0, 2 (a float model, which needs samples), 3 or 4; an error has facts, place and next step. No signal, no other code.
 - take 10 s of processor time (RLIMIT_CPU; other work on the machine does not count) and 1 GiB of address space
   (RLIMIT_AS, of which Python and its libraries take 0.14).
 - write into its own folder, and start no program and no connection (an audit hook ends it otherwise).
@@ -46,7 +46,7 @@ WALL_S = 120
 MEMORY_BYTES = 1 << 30
 
 _ESCAPED, _RAISED = 97, 98
-_ALLOWED = {"inspect": {0, 3}, "budget": {0, 3, 4}, "generate": {0, 3, 4}, "oracle": {0, 3}}
+_ALLOWED = {"inspect": {0, 3}, "budget": {0, 2, 3, 4}, "generate": {0, 2, 3, 4}, "oracle": {0, 3}}
 _STRICT = ("-Wall", "-Wextra", "-Werror")
 _ARM = ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-std=c99", "-O1", *_STRICT)
 _ARM_SHARE = 0.2
@@ -126,7 +126,7 @@ def _commands(rng: random.Random) -> Iterator[tuple[str, ...]]:
     reports = [word for suffix in ("html", "md", "svg") for word in ("--report", f"budget.{suffix}")]
     yield ("budget", "m.tflite", *aims, *engine, *optimize, *reports, "--json", "budget.json")
     # The boards whose TensorFlow Lite Micro is a library that PlatformIO has to fetch: that of the virtual ones is not.
-    fitting = ("teensy41", "nano33ble", "esp32s3") if engine[1] == "tflm" else tuple(ids)
+    fitting = ("nano33ble", "esp32s3", "esp32-idf") if engine[1] == "tflm" else tuple(ids)
     yield ("generate", "m.tflite", "--board", rng.choice(fitting), *engine, *optimize, "-o", "project")
 
 
@@ -204,11 +204,11 @@ def _escaped(what: str) -> NoReturn:
 def _oracle(data: bytes) -> int:
     """The reference interpreter, as `verify` asks it: it may refuse a model, and nothing else."""
     from tinydeploy.model.reader import parse_model
-    from tinydeploy.samples.made import made_samples
+    from tinydeploy.samples.made import default_samples
     from tinydeploy.verify.oracle import reference_outputs
 
     try:
-        reference = reference_outputs(data, made_samples(parse_model(data, name="m.tflite")), timeout_s=30)
+        reference = reference_outputs(data, default_samples(parse_model(data, name="m.tflite")), timeout_s=30)
     except ModelError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

@@ -130,7 +130,7 @@ def _dtype_of_all(builder: ModelBuilder, rng: random.Random) -> str:
     """Sizes no longer decide whether it is refused: only activations change."""
     dtype = rng.choice((0, 2, 3, 4, 6, 7, 9, 12, 15))
     for tensor in builder.graph.tensors:
-        if tensor.buffer == 0 or builder.model.buffers[tensor.buffer].data is None:
+        if not _is_constant(builder, tensor):
             tensor.type = dtype
     return str(dtype)
 

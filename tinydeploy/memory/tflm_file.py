@@ -74,7 +74,9 @@ def _offline_offsets(model: Table, tensor_count: int) -> tuple[int, ...] | None:
     for index in range(model.MetadataLength()):
         metadata = model.Metadata(index)
         if metadata.Name() == _OFFLINE_PLAN:
-            words = np.frombuffer(model.Buffers(metadata.Buffer()).DataAsNumpy().tobytes(), "<i4")
+            plan = model.Buffers(metadata.Buffer())
+            # The accessor gives a number where there are no data.
+            words = np.frombuffer(plan.DataAsNumpy().tobytes() if plan.DataLength() else b"", "<i4")
             if words[2] != tensor_count or len(words) < _PLAN_HEADER_WORDS + tensor_count:
                 raise ValueError
             offsets = tuple(words[_PLAN_HEADER_WORDS : _PLAN_HEADER_WORDS + tensor_count].tolist())
