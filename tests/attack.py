@@ -3,7 +3,8 @@
 The process that imports this has everything imported that a command needs, so that a command costs a fork. What a
 command may do:
 
-- end with exit code 0, 2 (a float model, which needs samples), 3 or 4; an error has facts, place and next step. No signal, no other code.
+- end with exit code 0, 2 (a float model, which needs samples), 3 or 4, an error with facts, place and next step; with
+  no signal and no other code.
 - take 10 s of processor time (RLIMIT_CPU; other work on the machine does not count) and 1 GiB of address space
   (RLIMIT_AS, of which Python and its libraries take 0.14).
 - write into its own folder, and start no program and no connection (an audit hook ends it otherwise).
@@ -190,7 +191,9 @@ def _guard(place: Path) -> Callable[[str, tuple[Any, ...]], None]:
         elif event in _CHANGING:
             paths = details[:2]
         for path in paths:
-            if isinstance(path, str | bytes) and not f"{os.path.realpath(os.fsdecode(path))}{os.sep}".startswith(inside):
+            if isinstance(path, str | bytes) and not f"{os.path.realpath(os.fsdecode(path))}{os.sep}".startswith(
+                inside
+            ):
                 _escaped(f"{event} {path!r}")
 
     return check
@@ -244,7 +247,8 @@ def _judged(place: Path, one: Ended) -> Iterator[str]:
         yield "a traceback"
     if one.code == 3 or (one.code and not out):
         rows = {line.split()[0] for line in err[err.rfind("error: ") :].splitlines()[1:] if re.match(r"  \S", line)}
-        yield from (f"an error without {row!r}: {one.message}" for row in ("model", "try") if row not in rows)
+        if "try" not in rows or len(rows) < 2:
+            yield f"an error without its place or a next step: {one.message}"
     if len(one.message) > 400:
         yield f"a message of {len(one.message)} characters"
 

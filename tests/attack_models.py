@@ -135,7 +135,9 @@ def repeat(name: str, seed: str, folder: Path) -> int:
     result = attack.attack(case, folder / "again", oracle=True)
     print("\n".join(result.recipe))
     for one in result.ended:
-        print(f"\n$ tinydeploy {' '.join(one.words)}\nexit code {one.code}, {one.cpu_s:.2f} s, {one.rss_bytes >> 20} MiB")
+        print(
+            f"\n$ tinydeploy {' '.join(one.words)}\nexit code {one.code}, {one.cpu_s:.2f} s, {one.rss_bytes >> 20} MiB"
+        )
         for stream in ("out", "err"):
             print((folder / "again" / "deep" / "er" / "work" / f"{one.verb}.{stream}").read_text(errors="replace"))
     print("\n".join(result.findings) or "nothing found")

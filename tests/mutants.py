@@ -3,8 +3,8 @@
     mutant(data, seed) -> Mutant                  its bytes, and what was done to them
 
 A third of them are changed in their bytes (bits, words, truncation, insertion), the others in their structure through
-the schema's object API (`mutated_structure`), where most of what is hostile cannot be had by chance. `attack_models` runs
-them.
+the schema's object API (`mutated_structure`), where most of what is hostile cannot be had by chance. `attack_models`
+runs them.
 """
 
 import functools

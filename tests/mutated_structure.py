@@ -1,7 +1,7 @@
 """Changes to a model's structure: flatbuffers that are whole, and tables that make no sense or mean harm.
 
-    change(builder, rng)       makes one of `CHANGES` to an opened model, and tells which
-    packed(builder)            the file, or None where it has a value that no file can have
+change(builder, rng)       makes one of `CHANGES` to an opened model, and tells which
+packed(builder)            the file, or None where it has a value that no file can have
 """
 
 import math
@@ -400,7 +400,7 @@ def _signatures(builder: ModelBuilder, rng: random.Random) -> str:
 
 
 def _metadata(builder: ModelBuilder, rng: random.Random) -> str:
-    """Where tensors are to be in the arena, as TFLM's OfflineMemoryAllocation has it: version, graph, count, offsets."""
+    """Where tensors are to be in the arena, as OfflineMemoryAllocation has it: version, graph, count, offsets."""
     plan = [1, 0, rng.choice((len(builder.graph.tensors), 0, -1, 2**31 - 1))]
     plan += [rng.choice((-1, -1, 0, 16, 1 << 20, -(2**31), 2**31 - 1)) for _ in builder.graph.tensors]
     buffer = schema.BufferT()
@@ -447,7 +447,7 @@ def _long_chain(builder: ModelBuilder, rng: random.Random) -> str:
 
 
 def _stretched(builder: ModelBuilder, rng: random.Random) -> str:
-    """Images of many times the height and width, with all layers and poolings behind: valid, and enormous to compute."""
+    """Images of many times the height and width, and all layers behind: valid, and enormous to compute."""
     factor = rng.choice((2, 3, 8, 32, 128, 512))
     for tensor in builder.graph.tensors:
         is_image = tensor.shape is not None and len(tensor.shape) == 4 and not _is_constant(builder, tensor)
