@@ -67,16 +67,32 @@ def test_the_device_describes_itself(build: Build) -> None:
     ]
 
 
+def test_a_host_counts_its_own_traffic(build: Build) -> None:
+    with Session.open(Process(build())) as session:
+        session.stats(reset=True)
+        before = session.traffic()
+        check(session, random_inputs(10))
+        stats = session.stats()
+        ran = session.traffic().since(before)
+    assert ran.frames_sent == stats.frames >= 10 * 8  # 1,000 B in chunks of 128
+    assert ran.frames_received >= 10 * 6  # 644 B likewise
+    assert (ran.frames_damaged, ran.chunks_repeated, ran.results_repeated) == (0, 0, 0)
+
+
 @pytest.mark.parametrize(("buffers", "seed"), [(1, 1), (1, 2), (2, 3), (2, 4)])
 def test_a_bad_line_costs_time_and_nothing_else(build: Build, buffers: int, seed: int) -> None:
     line = Noise(Process(build(TD_BUFFERS=buffers)), rate=1 / 3000, seed=seed)
     with Session.open(line) as session:
         check(session, random_inputs(25))
         stats = session.stats()
+        traffic = session.traffic()
     assert line.faults > 10
     assert stats.inferences == 25
     assert stats.damaged > 0
     assert stats.overruns == 0
+    assert traffic.frames_damaged > 0
+    assert traffic.chunks_repeated > 0
+    assert stats.frames <= traffic.frames_sent
 
 
 def test_the_threads_of_a_device_share_nothing_without_a_lock(build: Build) -> None:

@@ -30,8 +30,9 @@ class Channel:
     """One transport with a session number.
 
     ``name`` is what people call the transport (``/dev/ttyACM0``). ``session`` goes into every frame that is sent;
-    frames of another session are dropped. ``seen`` are the first bytes that ever arrived, ``heard`` the latest, and
-    ``echoes`` says whether requests came back: for the error message when no device is found.
+    frames of another session are dropped. ``sent`` and ``received`` count frames. ``seen`` are the first bytes that
+    ever arrived, ``heard`` the latest, and ``echoes`` says whether requests came back: for the error message when no
+    device is found.
 
     All methods raise `LinkError` when the transport fails.
     """
@@ -40,6 +41,8 @@ class Channel:
         self.name = name
         self.session = 0
         self.decoder = Decoder()
+        self.sent = 0
+        self.received = 0
         self.seen = b""
         self.heard = b""
         self.echoes = False
@@ -58,6 +61,7 @@ class Channel:
             self._transport.write(DELIMITER * after_silence + encode(frame))
         except OSError as error:
             raise self._broken(error) from error
+        self.sent += 1
 
     def receive(self, timeout_s: float) -> list[Frame]:
         """The replies of this session in what arrives next; none where nothing arrives within the time."""
@@ -68,6 +72,7 @@ class Channel:
         self.seen = (self.seen + data)[:_SEEN_BYTES]
         self.heard = (self.heard + data)[-_HEARD_BYTES:]
         frames = self.decoder.feed(data)
+        self.received += len(frames)
         self.echoes = self.echoes or any(frame.message < REPLY for frame in frames)
         return [frame for frame in frames if frame.message >= REPLY and frame.session == self.session]
 

@@ -27,6 +27,7 @@ from tinydeploy.link.messages import (
     hello_version,
 )
 from tinydeploy.link.retry import RetryTimer
+from tinydeploy.link.traffic import Repeated, Traffic
 from tinydeploy.link.transfer import InferenceResult, Transfer
 
 _HELLO_RETRY_S = 0.1
@@ -78,6 +79,7 @@ class Session:
         self._inference_timeout_s = inference_timeout_s
         self._session_numbers = session_numbers
         self._retry = RetryTimer()
+        self._repeated = Repeated()
         self._next_id = 0
         self._end_id = 0
         self._is_clean = True
@@ -225,6 +227,16 @@ class Session:
             self._counted = now
         return change
 
+    def traffic(self) -> Traffic:
+        """What the host has counted since the line was opened. Asks nothing: it may be called between two results."""
+        return Traffic(
+            frames_sent=self._channel.sent,
+            frames_received=self._channel.received,
+            frames_damaged=self._channel.decoder.damaged,
+            chunks_repeated=self._repeated.chunks,
+            results_repeated=self._repeated.results,
+        )
+
     def reset(self, timeout_s: float = 5.0) -> None:
         """Restarts the board and says hello again.
 
@@ -301,7 +313,14 @@ class Session:
     def _run(self, inputs: Iterable[bytes], flags: InputFlag, *, silence_s: float) -> Iterator[InferenceResult]:
         if not self._is_clean:
             self._renew(_REQUEST_TIMEOUT_S)
-        transfer = Transfer(inputs, hello=self.hello, first_id=self._next_id, end_id=self._end_id, flags=flags)
+        transfer = Transfer(
+            inputs,
+            hello=self.hello,
+            first_id=self._next_id,
+            end_id=self._end_id,
+            flags=flags,
+            repeated=self._repeated,
+        )
         self._is_clean = False  # until all that goes to the device has come back
         yield from Exchange(
             self._channel,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tinydeploy.errors import UsageError
 from tinydeploy.link.hello import Hello
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
+from tinydeploy.link.traffic import Repeated
 
 WINDOW_CHUNKS = 8
 """Chunks under way: enough to hide the 16 ms that a USB adapter may hold back a reply, little enough to repeat."""
@@ -52,12 +53,23 @@ class Transfer:
         first_id: The first input's id.
         end_id: The first id for which the device is not known to have a buffer. If that is ``first_id``, it is asked.
         flags: How the inferences are to be made.
+        repeated: Where to count what is sent or comes once more.
     """
 
-    def __init__(self, inputs: Iterable[bytes], *, hello: Hello, first_id: int, end_id: int, flags: InputFlag) -> None:
+    def __init__(
+        self,
+        inputs: Iterable[bytes],
+        *,
+        hello: Hello,
+        first_id: int,
+        end_id: int,
+        flags: InputFlag,
+        repeated: Repeated | None = None,
+    ) -> None:
         self._source = iter(inputs)
         self._hello = hello
         self._flags = flags
+        self._repeated = repeated or Repeated()
         self._size = hello.input_bytes
         self._inputs: dict[int, bytes] = {}
         self._fetched_id = first_id  # inputs before it have been taken from the source
@@ -96,6 +108,7 @@ class Transfer:
         if input_id == self._fetched_id and not self._fetch():
             return None
         data = self._inputs[input_id][offset : offset + self._hello.chunk_bytes]
+        self._repeated.chunks += self._next < self._furthest
         self._next += len(data)
         self._furthest = max(self._furthest, self._next)
         self._flights.append(_Flight(sequence=sequence, end=self._next, sent_at=now))
@@ -115,12 +128,12 @@ class Transfer:
 
     def on_result(self, chunk: ResultChunk) -> InferenceResult | None:
         """Takes a part of a result; gives the result when it is complete."""
-        if chunk.id < self.result_id:
-            return None  # a repetition
-        if chunk.id > self.result_id or chunk.offset > len(self._output):
-            self._ask_once()
+        have, there = (self.result_id, len(self._output)), (chunk.id, chunk.offset)
+        if there < have:
+            self._repeated.results += 1
             return None
-        if chunk.offset < len(self._output):
+        if there > have:
+            self._ask_once()
             return None
         self._output += chunk.data
         if len(self._output) > self._hello.output_bytes:
