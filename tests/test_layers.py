@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "compress": "errors",
     "integer_model": "progress convert samples model errors",
     "running": "contact deployment link devices project plan progress errors",
+    "monitor": "verify samples link boards model errors",
     "lock": "deployment engines model files errors",
     "cost": "bench plan engines model",
     "deployment": "convert bench verify link devices image project plan engines",

@@ -460,6 +460,73 @@ def bench(
 
 
 @verb
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--board", metavar="ID", help="The board; without --port, its port is looked for.")
+@click.option("--port", metavar="PORT", help="Where a board runs; without --board at 115,200 baud.")
+@click.option("--samples", metavar="DATA", help="Inputs, as for `flash`; without, zeros, both extremes and noise.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), metavar="FILE", help="The names of the classes, one in each line."
+)
+@click.option("--top", type=click.IntRange(0, 20), default=3, metavar="N", show_default=True, help="Classes to show.")
+@click.option("--seconds", type=click.FloatRange(min=0), metavar="N", help="End after so many seconds.")
+@click.option("--inferences", type=click.IntRange(1), metavar="N", help="End after so many inferences.")
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Write each result there, a line of JSON each."
+)
+@click.option(
+    "--against", type=click.Path(path_type=Path), metavar="FILE", help="An earlier record: fail where outputs differ."
+)
+def monitor(
+    terminal: "Terminal",
+    *,
+    model: Path | None,
+    board: str | None,
+    port: str | None,
+    samples: str | None,
+    labels: Path | None,
+    top: int,
+    seconds: float | None,
+    inferences: int | None,
+    record: Path | None,
+    against: Path | None,
+) -> Outcome:
+    """Watch a board that runs: speed, latencies, what is lost, and the best classes.
+
+    It goes on until Ctrl-C, or as --seconds or --inferences say. Without MODEL it talks to whatever firmware of
+    tinydeploy answers; with MODEL it has to be that, and a virtual board is started with it.
+    """
+    from tinydeploy import pipeline
+    from tinydeploy.files import require_place
+    from tinydeploy.monitor.watch import Watching, read_labels
+    from tinydeploy.report.monitor import monitor_line, monitor_view, monitored_json, monitored_text
+
+    if record is not None:
+        require_place(record)
+    monitored = pipeline.monitor(
+        model,
+        board=board,
+        port=port,
+        watching=Watching(
+            seconds=seconds,
+            inferences=inferences,
+            labels=None if labels is None else read_labels(labels),
+            top=top,
+            on_snapshot=lambda now: terminal.watched(
+                lambda: monitor_view(now, terminal.width), lambda: monitor_line(now)
+            ),
+        ),
+        samples=samples,
+        record=record,
+        against=against,
+        progress=terminal,
+    )
+    text = monitored_text(monitored, terminal.width)
+    return Outcome(
+        text=text, json=monitored_json(monitored), exit_code=0 if monitored.ok else VerificationError.exit_code
+    )
+
+
+@verb
 def doctor(_terminal: "Terminal") -> Outcome:
     """Check for every tool; name the packages that are missing."""
     from tinydeploy import pipeline

@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import platformdirs
@@ -64,6 +64,28 @@ def write_file(path: Path, content: bytes) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+@contextlib.contextmanager
+def growing_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A new file, and what writes to it: each piece is there for others at once, whatever becomes of this process.
+
+    Raises:
+        UsageError: The place cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb", buffering=0) as stream:
+
+            def write(piece: bytes) -> None:
+                try:
+                    stream.write(piece)
+                except OSError as error:
+                    raise _not_writable(path, error) from error
+
+            yield write
     except OSError as error:
         raise _not_writable(path, error) from error
 

@@ -27,6 +27,9 @@ _MAX_FILE_BYTES = 256 << 20
 _MAX_RANK = 6
 # Offsets and sizes are 32-bit on the device.
 _MAX_TENSOR_BYTES = (1 << 31) - 1
+# Of all tensors together, the size of their last dimension: analyses keep some tens of bytes for each. Models for
+# microcontrollers have some thousands.
+_MAX_CHANNELS = 4 << 20
 _AGAIN = "convert the model again"
 _INSIDE = "convert the model again, as one file below 2 GB without external buffers"
 _QUANTIZE = "convert the model again, with one scale a tensor or a channel"
@@ -110,6 +113,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
         raw = decode(data)
         used = set(raw.inputs).union(raw.outputs, *(op.inputs for op in raw.ops), *(op.outputs for op in raw.ops))
         tensors = tuple(_tensor(index, tensor, index in used) for index, tensor in enumerate(raw.tensors))
+        _check_channels(tensors)
         ops = tuple(
             Op(
                 index=index,
@@ -226,6 +230,17 @@ def _quantization(label: str, raw: RawTensor, dtype: DType) -> Quantization | No
     if not all(lowest <= zero_point <= highest for zero_point in raw.zero_points):
         raise ModelError(f"{label} has a zero point outside the range of {dtype.value}", hint=_AGAIN)
     return Quantization(scales=raw.scales, zero_points=raw.zero_points, axis=axis if channels > 1 else 0)
+
+
+def _check_channels(tensors: tuple[Tensor, ...]) -> None:
+    channels = sum(tensor.shape[-1] for tensor in tensors if tensor.shape)
+    if channels > _MAX_CHANNELS:
+        largest = max((tensor for tensor in tensors if tensor.shape), key=lambda tensor: tensor.shape[-1])
+        raise ModelError(
+            f"the model's tensors have {channels:,} channels in all, at most {_MAX_CHANNELS:,} are supported; "
+            f"{tensor_label(largest)} has {largest.shape[-1]:,}",
+            hint=_SMALLER,
+        )
 
 
 def _check_batch(raw: RawModel, tensors: tuple[Tensor, ...], ops: tuple[Op, ...]) -> None:
