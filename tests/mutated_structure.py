@@ -393,7 +393,7 @@ def _signatures(builder: ModelBuilder, rng: random.Random) -> str:
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = hostile_text(rng), rng.choice((0, 1, 2**32 - 1))
     entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = hostile_text(rng), rng.choice((0, 2**32 - 1))
+    entry.name, entry.tensorIndex = hostile_text(rng)[:1000], rng.choice((0, 2**32 - 1))
     signature.inputs = signature.outputs = [entry] * rng.choice(_COUNTS)
     builder.model.signatureDefs = [signature] * rng.choice((1, 10))
     return f"of subgraph {signature.subgraphIndex}, tensor {entry.tensorIndex}"

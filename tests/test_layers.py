@@ -14,7 +14,7 @@ BELOW = "everything below"
 # An empty row is a stage that stands on nothing of this project.
 MAY_IMPORT = {
     "cli": BELOW,
-    "cli_options": "budget planning deployment convert samples engines files report errors",
+    "cli_options": "budget planning monitor deployment convert samples engines files report errors",
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,6 +31,7 @@ from tinydeploy.cli_options import (
     with_quantization,
     with_samples,
     with_settings,
+    with_watching,
 )
 from tinydeploy.errors import (
     FitError,
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from tinydeploy.convert.quantize import QuantizationSettings
     from tinydeploy.deployment import Deployment, Target
     from tinydeploy.engines.interface import EngineSettings
+    from tinydeploy.monitor.snapshot import Snapshot
+    from tinydeploy.monitor.watch import Watching
     from tinydeploy.planning import Targets
     from tinydeploy.report.terminal import Terminal
     from tinydeploy.samples.source import SampleSource
@@ -464,12 +468,7 @@ def bench(
 @click.option("--board", metavar="ID", help="The board; without --port, its port is looked for.")
 @click.option("--port", metavar="PORT", help="Where a board runs; without --board at 115,200 baud.")
 @click.option("--samples", metavar="DATA", help="Inputs, as for `flash`; without, zeros, both extremes and noise.")
-@click.option(
-    "--labels", type=click.Path(path_type=Path), metavar="FILE", help="The names of the classes, one in each line."
-)
-@click.option("--top", type=click.IntRange(0, 20), default=3, metavar="N", show_default=True, help="Classes to show.")
-@click.option("--seconds", type=click.FloatRange(min=0), metavar="N", help="End after so many seconds.")
-@click.option("--inferences", type=click.IntRange(1), metavar="N", help="End after so many inferences.")
+@with_watching
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="FILE", help="Write each result there, a line of JSON each."
 )
@@ -483,10 +482,7 @@ def monitor(
     board: str | None,
     port: str | None,
     samples: str | None,
-    labels: Path | None,
-    top: int,
-    seconds: float | None,
-    inferences: int | None,
+    watching: "Watching",
     record: Path | None,
     against: Path | None,
 ) -> Outcome:
@@ -497,8 +493,10 @@ def monitor(
     """
     from tinydeploy import pipeline
     from tinydeploy.files import require_place
-    from tinydeploy.monitor.watch import Watching, read_labels
     from tinydeploy.report.monitor import monitor_line, monitor_view, monitored_json, monitored_text
+
+    def show(now: "Snapshot") -> None:
+        terminal.watched(lambda: monitor_view(now, terminal.width), lambda: monitor_line(now))
 
     if record is not None:
         require_place(record)
@@ -506,15 +504,7 @@ def monitor(
         model,
         board=board,
         port=port,
-        watching=Watching(
-            seconds=seconds,
-            inferences=inferences,
-            labels=None if labels is None else read_labels(labels),
-            top=top,
-            on_snapshot=lambda now: terminal.watched(
-                lambda: monitor_view(now, terminal.width), lambda: monitor_line(now)
-            ),
-        ),
+        watching=replace(watching, on_snapshot=show),
         samples=samples,
         record=record,
         against=against,

@@ -11,7 +11,6 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,9 +87,8 @@ def guarded(what: str) -> Iterator[None]:
         ) from error
 
 
-@lru_cache(maxsize=2)
 def decode(data: bytes) -> RawModel:
-    """Decodes the bytes of a .tflite file, once for all that ask for the same.
+    """Decodes the bytes of a .tflite file.
 
     Raises:
         ModelError: The bytes are not a flatbuffer of the schema, or use a part of it that no engine here can.

@@ -80,8 +80,7 @@ def read_record(path: Path) -> Record:
     try:
         header = _object(whole[0] if whole else b"null")
         unit = str(header["unit"])
-        if header["record"] != _FORMAT:
-            raise ValueError(header["record"])
+        _require_format(header["record"])
         for line in whole[1:]:
             result = _object(line)
             outputs[int(result["n"])] = base64.b64decode(result["output"], validate=True)
@@ -90,6 +89,11 @@ def read_record(path: Path) -> Record:
         place = {"line": str(len(latencies) + 2 if outputs or whole[1:] else 1)}
         raise UsageError(f"{path} is no record of a monitor", where=place, hint=_NOT_ONE) from error
     return Record(header=header, unit=unit, outputs=outputs, latencies=tuple(latencies))
+
+
+def _require_format(number: object) -> None:
+    if number != _FORMAT:
+        raise ValueError(number)
 
 
 def _object(line: bytes) -> dict[str, Any]:
