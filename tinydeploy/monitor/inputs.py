@@ -21,15 +21,16 @@ def inputs_of(hello: Hello, graph: Graph | None, samples: AnySamples | None) -> 
 
 
 def _graph_of(hello: Hello) -> Graph:
-    """A model of which only the inputs are known."""
+    """A model of which only the ends are known."""
+    ends = (*hello.inputs, *hello.outputs)
     return Graph(
         name=f"the model on the {hello.board}",
         sha256=hello.model_sha256,
         source=b"",
-        tensors=tuple(_tensor(index, spec) for index, spec in enumerate(hello.inputs)),
+        tensors=tuple(_tensor(index, spec) for index, spec in enumerate(ends)),
         ops=(),
         inputs=tuple(range(len(hello.inputs))),
-        outputs=(),
+        outputs=tuple(range(len(hello.inputs), len(ends))),
         subgraphs=1,
     )
 
