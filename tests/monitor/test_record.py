@@ -47,7 +47,7 @@ def test_a_damaged_line_is_told_by_its_number(tmp_path):
 
 
 def test_a_missing_record_is_told(tmp_path):
-    with pytest.raises(UsageError, match="cannot read .*: no such file or directory"):
+    with pytest.raises(UsageError, match=r"cannot read .*: no such file or directory"):
         read_record(tmp_path / "none")
 
 
