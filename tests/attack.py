@@ -11,6 +11,7 @@ command may do:
 - write what `harmless` finds harmless, and C that compiles without a warning.
 """
 
+import faulthandler
 import gc
 import os
 import random
@@ -152,6 +153,7 @@ def _child(place: Path, verb: str, command: Callable[[], int]) -> NoReturn:
     """What happens in the forked process."""
     code = _RAISED
     try:
+        faulthandler.disable()  # what ends it is told by its exit code
         os.chdir(place)
         for descriptor, name in ((1, f"{verb}.out"), (2, f"{verb}.err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
