@@ -77,17 +77,18 @@ def growing_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb", buffering=0) as stream:
-
-            def write(piece: bytes) -> None:
-                try:
-                    stream.write(piece)
-                except OSError as error:
-                    raise _not_writable(path, error) from error
-
-            yield write
+        stream = path.open("wb", buffering=0)
     except OSError as error:
         raise _not_writable(path, error) from error
+
+    def write(piece: bytes) -> None:
+        try:
+            stream.write(piece)
+        except OSError as error:
+            raise _not_writable(path, error) from error
+
+    with stream:
+        yield write
 
 
 def require_place(path: Path) -> None:
