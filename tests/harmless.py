@@ -1,6 +1,6 @@
 """Whether what tinydeploy writes about a model is free of what the model's names say.
 
-Each function raises AssertionError. `mutated_structure.hostile_text` plants the names; MARK is in all of them.
+Each function raises AssertionError. `hostile_names.hostile_text` gives the names; MARK is in all of them.
 """
 
 import json
@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
-from mutated_structure import MARK
+from hostile_names import MARK
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal would obey, but for the end of a line."""

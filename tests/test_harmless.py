@@ -2,7 +2,7 @@
 
 import harmless
 import pytest
-from mutated_structure import MARK
+from hostile_names import MARK
 
 
 @pytest.mark.parametrize(
