@@ -12,7 +12,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COUNT := 5000
 SEED := 1
 
-.PHONY: help demo bench mutants test lint setup setup-conversion clean
+.PHONY: help demo bench mutants test fuzz lint setup setup-conversion clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench   run all models with all engines on all virtual cores; tables and pictures in docs/ and README.md'
 	@echo 'make mutants   attack with 5,000 damaged and hostile models; COUNT=... and SEED=... for others: half an hour'
 	@echo 'make lint    lint and check types only'
+	@echo 'make fuzz    the firmware under libFuzzer for SECONDS=600; keeps what reaches something new'
 	@echo 'make setup   what the others do first: system packages, .venv, this project'
 	@echo 'make setup-conversion   TensorFlow, PyTorch and ONNX too, so that `make test` tests conversion: some 5 GB'
 	@echo 'make clean   remove .venv, caches and builds'
@@ -41,6 +42,11 @@ mutants: .venv/installed-dev
 test: lint
 	$(PYTEST) -n logical --dist loadfile --no-loadscope-reorder -m 'not realtime'; others=$$?; \
 	$(PYTEST) -m realtime && exit $$others
+
+# Begins with the kept corpus; what it finds stops it, and is printed with the script that shows it.
+SECONDS ?= 600
+fuzz: .venv/installed-dev
+	$(BIN)/python tests/fuzzing.py $(SECONDS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

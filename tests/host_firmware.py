@@ -116,38 +116,3 @@ class Steps(Process):
         while len(data) < size:
             data += super().read(size - len(data), 10.0) or b""
         return data
-
-
-class Noise:
-    """A line that, at a given rate per byte, flips a bit, loses the byte, doubles it or inserts another; seeded."""
-
-    def __init__(self, line: Process, *, rate: float, seed: int) -> None:
-        self.line = line
-        self.rate = rate
-        self.random = random.Random(seed)
-        self.faults = 0
-
-    def read(self, max_bytes: int, timeout_s: float) -> bytes:
-        return self._disturb(self.line.read(max_bytes // 2, timeout_s))
-
-    def write(self, data: bytes) -> None:
-        self.line.write(self._disturb(data))
-
-    def close(self) -> None:
-        self.line.close()
-
-    def _disturb(self, data: bytes) -> bytes:
-        out = bytearray()
-        for byte in data:
-            if self.random.random() >= self.rate:
-                out.append(byte)
-                continue
-            self.faults += 1
-            fault = self.random.randrange(4)
-            out += (
-                bytes([byte ^ 1 << self.random.randrange(8)]),
-                b"",
-                bytes([byte, byte]),
-                bytes([byte, self.random.randrange(256)]),
-            )[fault]
-        return bytes(out)

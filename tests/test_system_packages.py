@@ -61,15 +61,16 @@ def test_without_root_and_sudo_it_prints_the_command_for_root(machine):
     assert done.returncode == 1
     assert done.stderr == (
         "error: system packages are missing, and installing them takes root\n"
-        "  missing  gcc libc6-dev g++ arduino-core-avr\n"
-        "  try      as root: apt-get install --yes --no-install-recommends gcc libc6-dev g++ arduino-core-avr\n"
+        "  missing  gcc libc6-dev g++ arduino-core-avr clang libclang-rt-dev\n"
+        "  try      as root: apt-get install --yes --no-install-recommends"
+        " gcc libc6-dev g++ arduino-core-avr clang libclang-rt-dev\n"
     )
 
 
 def test_what_is_still_missing_after_installing_is_an_error(machine):
     done = run("tests", path=machine(apt_get="exit 0", id="echo 0", env='shift; exec "$@"'))
     assert done.returncode == 1
-    assert done.stdout == "installing system packages: gcc libc6-dev g++ arduino-core-avr\n"
+    assert done.stdout == "installing system packages: gcc libc6-dev g++ arduino-core-avr clang libclang-rt-dev\n"
     assert done.stderr.startswith("error: system packages are missing even after apt-get install\n")
 
 

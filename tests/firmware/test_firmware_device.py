@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bad_line import attacks
 from host_firmware import Steps, expected_output, random_inputs
 
 from tinydeploy.link.frame import Decoder, Frame, encode
@@ -48,17 +49,23 @@ def ack_in(frames: list[Frame]) -> Ack:
     return ack
 
 
-def test_a_megabyte_of_noise_neither_stops_the_device_nor_makes_it_compute(build: Build) -> None:
-    source = random.Random(17)
+def test_ten_million_bytes_neither_stop_the_device_nor_make_it_compute(build: Build) -> None:
     line = Steps(build("port_steps"))
-    for _ in range(32):
-        line.step(source.randbytes(1 << 15))
+    packet = bytearray()
+    for piece in attacks(10_000_000, seed=17):
+        packet += piece
+        if len(packet) > 10_000:
+            line.step(bytes(packet))
+            packet.clear()
+    line.packets.clear()
     with Session.open(line) as session:
-        outputs = [result.output for result in session.run(random_inputs(2))]
+        outputs = [result.output for result in session.run(random_inputs(16))]
         stats = session.stats()
-    assert outputs == [expected_output(data, 1 + i) for i, data in enumerate(random_inputs(2))]
-    assert stats.inferences == 2
-    assert stats.damaged > 3000
+    assert outputs == [expected_output(data, 1 + i) for i, data in enumerate(random_inputs(16))]
+    assert stats.inferences == 16
+    assert stats.damaged > 30_000
+    assert stats.dropped > 3000
+    assert stats.overruns == 0
 
 
 def test_intact_frames_with_any_content_neither_stop_the_device_nor_make_it_compute(hand: Hand) -> None:

@@ -131,6 +131,14 @@ def test_a_board_that_waits_in_its_boot_loader() -> None:
     assert error.hint.startswith("the board waits in its boot loader: press its reset button")
 
 
+def test_a_device_that_still_talks_to_somebody_else() -> None:
+    late = encode(Frame(message=Message.STATS | REPLY, sequence=1, session=1, payload=bytes(48)))
+    error = failure_of(lambda _: [], junk=late * 3)
+    assert isinstance(error, DeviceNotFoundError)
+    assert error.where["received"] == f"{3 * len(late)} B with 3 valid frames, all of another conversation"
+    assert error.hint.startswith("another program talks to it")
+
+
 def test_a_port_that_echoes() -> None:
     error = failure_of(lambda frame: [(frame.message, frame.payload)])
     assert isinstance(error, DeviceNotFoundError)

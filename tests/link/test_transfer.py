@@ -7,10 +7,11 @@ import pytest
 from tinydeploy.errors import UsageError
 from tinydeploy.link.hello import Arena, Hello
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
+from tinydeploy.link.traffic import Repeated
 from tinydeploy.link.transfer import WINDOW_CHUNKS, Transfer
 
 
-def hello(*, buffers: int = 2, chunk_bytes: int = 4) -> Hello:
+def hello(*, buffers: int = 2, chunk_bytes: int = 4, input_bytes: int = 10) -> Hello:
     return Hello(
         engine="aot",
         board="x",
@@ -22,7 +23,7 @@ def hello(*, buffers: int = 2, chunk_bytes: int = 4) -> Hello:
         layers=1,
         arena=Arena(used_bytes=0, reserved_bytes=0, smallest_bytes=None),
         buffers=buffers,
-        input_bytes=10,
+        input_bytes=input_bytes,
         output_bytes=6,
         chunk_bytes=chunk_bytes,
         clock_hz=1,
@@ -124,32 +125,86 @@ def test_a_round_trip_is_timed_by_the_frame_that_is_answered() -> None:
 def test_a_result_is_put_together_given_once_and_acknowledged() -> None:
     sender = Sender(transfer([bytes(10)]))
     sender.all()
-    assert sender.source.on_result(result(0, 0, b"abcd")) is None
-    assert sender.source.on_result(result(0, 0, b"abcd")) is None
-    done = sender.source.on_result(result(0, 4, b"ef"))
-    assert done is not None
+    assert sender.source.on_result(result(0, 0, b"abcd")) == []
+    assert sender.source.on_result(result(0, 0, b"abcd")) == []
+    (done,) = sender.source.on_result(result(0, 4, b"ef"))
     assert (done.id, done.output, done.status, done.ticks) == (0, b"abcdef", 0, 5)
-    assert sender.source.on_result(result(0, 4, b"ef")) is None
+    assert sender.source.on_result(result(0, 4, b"ef")) == []
     assert sender.all() == [ResultRequest(id=1, offset=0)]
     assert sender.source.done
 
 
-def test_a_missing_part_of_a_result_is_asked_for_once() -> None:
-    sender = Sender(transfer([bytes(10)]))
+def test_a_missing_part_of_a_result_is_asked_for_once_and_what_came_after_it_is_kept() -> None:
+    sender = Sender(transfer([bytes(10)] * 2))
     sender.all()
     sender.source.on_result(result(0, 0, b"ab"))
     sender.source.on_result(result(0, 4, b"ef"))
-    sender.source.on_result(result(1, 0, b"ab"))
+    sender.source.on_result(result(1, 0, b"ghijkl"))
     assert sender.all() == [ResultRequest(id=0, offset=2)]
     assert not sender.source.done
+    found = sender.source.on_result(result(0, 2, b"cd"))
+    assert [(done.id, done.output) for done in found] == [(0, b"abcdef"), (1, b"ghijkl")]
+    assert sender.all() == [ResultRequest(id=2, offset=0)]
+    assert sender.source.done
 
 
-def test_after_silence_everything_unanswered_is_repeated() -> None:
+def test_what_arrives_damaged_is_asked_for_at_once() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    sender.all()
+    sender.source.on_result(result(0, 0, b"ab"))
+    sender.source.on_damage()
+    assert sender.all() == [ResultRequest(id=0, offset=2)]
+
+
+def test_a_device_owes_answers_to_what_was_sent_and_results_that_it_has_computed() -> None:
+    sender = Sender(transfer([bytes(10)]))
+    assert not sender.source.is_owed
+    sender.all()
+    assert sender.source.is_owed  # ACKs
+    sender.source.on_ack(3, Ack(next_id=1, next_offset=0, end_id=2), now=0)
+    assert not sender.source.is_owed  # it computes
+    sender.source.on_ack(0, Ack(next_id=1, next_offset=0, end_id=3), now=0)
+    assert sender.source.is_owed  # it has: a result
+    sender.source.on_result(result(0, 0, b"abcdef"))
+    assert not sender.source.is_owed
+    assert sender.all() == [ResultRequest(id=1, offset=0)]
+    assert sender.source.is_owed  # an answer to that
+
+
+def test_chunks_become_smaller_where_they_are_lost_and_a_delimiter_goes_before_each() -> None:
+    described = hello(chunk_bytes=100, input_bytes=100)
+    sender = Sender(Transfer([bytes(100)] * 2, hello=described, first_id=0, end_id=2, flags=InputFlag.NONE))
+    assert places(sender.all()) == [(0, 0), (1, 0)]
+    assert not sender.source.is_lossy
+    for _ in range(50):  # the device gets something in every round, but never the first chunk
+        sender.source.on_ack(sender.sequence, Ack(next_id=0, next_offset=0, end_id=2), now=0)
+        sender.all()
+    assert sender.source.is_lossy
+    sender.source.on_silence()
+    assert places(sender.all()) == [(0, 0), (0, 0), (0, 34), (0, 67), (1, 0), (1, 34), (1, 67)]  # the first is RESULT
+
+
+def test_after_silence_the_device_is_asked_and_what_it_has_not_is_sent_again() -> None:
     sender = Sender(transfer([bytes(10)]))
     sender.all()
     sender.source.on_ack(1, Ack(next_id=0, next_offset=4, end_id=2), now=0)
     sender.source.on_silence()
-    assert places(sender.all()) == [(0, 0), (0, 4), (0, 8)]  # the first is the request for result 0
+    assert sender.all() == [ResultRequest(id=0, offset=0)]
+    sender.source.on_ack(sender.sequence, Ack(next_id=0, next_offset=4, end_id=2), now=0)
+    assert places(sender.all()) == [(0, 4), (0, 8)]
+
+
+def test_a_device_that_was_only_late_is_sent_nothing_again() -> None:
+    repeated = Repeated()
+    sender = Sender(Transfer([bytes(10)], hello=hello(), first_id=0, end_id=2, flags=InputFlag.NONE, repeated=repeated))
+    sender.all()
+    for _ in range(20):
+        sender.source.on_silence()
+        sender.all()
+    sender.source.on_ack(sender.sequence, Ack(next_id=1, next_offset=0, end_id=2), now=0)
+    assert sender.all() == []
+    assert repeated.chunks == 0
+    assert not sender.source.is_lossy
 
 
 def test_a_result_proves_that_its_input_arrived_even_if_every_ack_was_lost() -> None:
@@ -171,7 +226,7 @@ def test_a_device_cannot_have_what_was_not_sent(ack: Ack) -> None:
 def test_a_result_cannot_be_longer_than_an_output() -> None:
     sender = Sender(transfer([bytes(10)]))
     sender.all()
-    with pytest.raises(ValueError, match=r"7"):
+    with pytest.raises(ValueError, match=r"abcdefg"):
         sender.source.on_result(result(0, 0, b"abcdefg"))
 
 

@@ -54,11 +54,11 @@ class Channel:
         self._sequence = self._sequence % (_SEQUENCES - 1) + 1
         return self._sequence
 
-    def send(self, message: Message, payload: bytes, *, sequence: int, after_silence: bool = False) -> None:
-        """Sends a frame; ``after_silence`` with a delimiter before it, to end whatever the line may have made up."""
+    def send(self, message: Message, payload: bytes, *, sequence: int, fenced: bool = False) -> None:
+        """Sends a frame; ``fenced`` with a delimiter before it, to end what the line has made up or cut short."""
         frame = Frame(message=message, sequence=sequence, session=self.session, payload=payload)
         try:
-            self._transport.write(DELIMITER * after_silence + encode(frame))
+            self._transport.write(DELIMITER * fenced + encode(frame))
         except OSError as error:
             raise self._broken(error) from error
         self.sent += 1
@@ -77,11 +77,15 @@ class Channel:
         return [frame for frame in frames if frame.message >= REPLY and frame.session == self.session]
 
     def request(self, message: Message, payload: bytes, *, timeout_s: float, retry_s: float) -> Frame | None:
-        """Sends a request, again and again, until its reply or a refusal is there; None where neither comes in time."""
+        """Sends a request, again and again, until its reply or a refusal is there; None where neither comes in time.
+
+        It is repeated after ``retry_s``; at once where something arrives damaged, but for HELLO: a device that starts
+        may have a lot to say that is no frame.
+        """
         sequence = self.next_sequence()
         deadline = time.monotonic() + timeout_s
         while (now := time.monotonic()) < deadline:
-            self.send(message, payload, sequence=sequence, after_silence=True)
+            self.send(message, payload, sequence=sequence, fenced=True)
             frame = self._reply(message, sequence, until=min(now + retry_s, deadline))
             if frame is not None:
                 return frame
@@ -89,12 +93,14 @@ class Channel:
 
     def _reply(self, message: Message, sequence: int, *, until: float) -> Frame | None:
         """The reply or the refusal to a request; what has arrived already is looked at in any case."""
+        damaged = self.decoder.damaged
         while True:
             for frame in self.receive(until - time.monotonic()):
                 is_reply = frame.message in (message | REPLY, Message.ERROR | REPLY)
                 if is_reply and frame.sequence == sequence:
                     return frame
-            if time.monotonic() >= until:
+            is_lost = self.decoder.damaged > damaged and message != Message.HELLO
+            if is_lost or time.monotonic() >= until:
                 return None
 
     def close(self) -> None:

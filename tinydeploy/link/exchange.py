@@ -8,8 +8,9 @@ from tinydeploy.link import failures
 from tinydeploy.link.channel import Channel
 from tinydeploy.link.frame import Frame
 from tinydeploy.link.messages import REPLY, Ack, InputChunk, Message, ResultChunk
+from tinydeploy.link.results import InferenceResult
 from tinydeploy.link.retry import RetryTimer
-from tinydeploy.link.transfer import InferenceResult, Transfer
+from tinydeploy.link.transfer import Transfer
 
 
 class Exchange:
@@ -53,25 +54,28 @@ class Exchange:
                 self._heard_at = self._progressed_at = self._asked_at = time.monotonic()
             arrived = self._wait()
 
-    def _send(self, *, after_silence: bool = False) -> None:
+    def _send(self, *, fenced: bool = False) -> None:
         while True:
             sequence = self._channel.next_sequence()
             message = self._transfer.next_message(sequence, time.monotonic())
             if message is None:
                 return
             number = Message.INPUT if isinstance(message, InputChunk) else Message.RESULT
-            self._channel.send(number, message.pack(), sequence=sequence, after_silence=after_silence)
+            self._channel.send(number, message.pack(), sequence=sequence, fenced=fenced or self._transfer.is_lossy)
             self._asked_at = time.monotonic()
-            after_silence = False
+            fenced = False
 
     def _wait(self) -> list[InferenceResult]:
         """What the next bytes bring. Where none come in time, asks again."""
-        last_sign = max(self._heard_at, self._asked_at)
-        frames = self._channel.receive(last_sign + self._retry.wait_s - time.monotonic())
+        until = max(self._heard_at, self._asked_at) + self._patience_s
+        damaged = self._channel.decoder.damaged
+        frames = self._channel.receive(until - time.monotonic())
         now = time.monotonic()
+        if self._channel.decoder.damaged > damaged:
+            self._transfer.on_damage()
         if frames:
             self._heard_at = now
-        elif now >= last_sign + self._retry.wait_s:
+        elif now >= until:
             self._repeat(now)
         before = self._transfer.progress
         results = [result for frame in frames for result in self._take(frame, now)]
@@ -80,6 +84,12 @@ class Exchange:
             self._retry.progressed()
         return results
 
+    @property
+    def _patience_s(self) -> float:
+        if self._transfer.is_owed:
+            return self._retry.wait_s(lossy=self._transfer.is_lossy)
+        return self._retry.computing_s()
+
     def _repeat(self, now: float) -> None:
         if now - self._heard_at >= self._silence_s:
             raise failures.silent(self._channel.name, self._silence_s)
@@ -87,7 +97,7 @@ class Exchange:
             raise failures.stuck(self._channel.name, self._progress_s, self._transfer.result_id)
         self._retry.expired()
         self._transfer.on_silence()
-        self._send(after_silence=True)
+        self._send(fenced=True)
 
     def _take(self, frame: Frame, now: float) -> list[InferenceResult]:
         try:
@@ -96,8 +106,7 @@ class Exchange:
                 if round_trip_s is not None:
                     self._retry.measured(round_trip_s)
             elif frame.message == Message.RESULT | REPLY:
-                result = self._transfer.on_result(ResultChunk.unpack(frame.payload))
-                return [] if result is None else [result]
+                return self._transfer.on_result(ResultChunk.unpack(frame.payload))
         except (struct.error, ValueError) as error:
             raise failures.not_understood(self._channel.name, Message(frame.message & ~REPLY).name) from error
         if frame.message == Message.ERROR | REPLY:

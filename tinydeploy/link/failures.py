@@ -21,7 +21,7 @@ _TEXT_CHARS = 12
 
 
 def no_answer(
-    port: str, timeout_s: float, *, received: int, seen: bytes, heard: bytes, damaged: int, echoes: bool
+    port: str, timeout_s: float, *, received: int, frames: int, seen: bytes, heard: bytes, damaged: int, echoes: bool
 ) -> TinydeployError:
     """Nobody said hello: what was seen instead."""
     words = _words(heard)
@@ -29,6 +29,9 @@ def no_answer(
         saw, hint = "everything that is sent comes back", "this port is a loopback or an echoing terminal: try another"
     elif received == 0:
         saw, hint = "not a single byte", "is it the right port, is the board powered, and has it been flashed?"
+    elif frames:
+        saw = f"{received:,} B with {frames:,} valid frames, all of another conversation"
+        hint = "another program talks to it, or it has not yet heard this one: close the other, then start again"
     elif words:
         saw = f"{received:,} B of text; the last lines:\n{words}"
         hint = _BOOT_LOADER if "waiting for download" in words else "another firmware runs there; " + FLASH_AGAIN

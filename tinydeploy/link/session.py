@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from tinydeploy.errors import LinkError
 from tinydeploy.link import failures
 from tinydeploy.link.channel import Channel, Transport
+from tinydeploy.link.chunk_size import ChunkSize
 from tinydeploy.link.exchange import Exchange
 from tinydeploy.link.hello import Hello, TensorSpec, hello_from, tensor_from
 from tinydeploy.link.messages import (
@@ -26,9 +27,10 @@ from tinydeploy.link.messages import (
     TensorRequest,
     hello_version,
 )
+from tinydeploy.link.results import InferenceResult
 from tinydeploy.link.retry import RetryTimer
 from tinydeploy.link.traffic import Repeated, Traffic
-from tinydeploy.link.transfer import InferenceResult, Transfer
+from tinydeploy.link.transfer import Transfer
 
 _HELLO_RETRY_S = 0.1
 _REQUEST_RETRY_S = 0.3
@@ -79,6 +81,7 @@ class Session:
         self._inference_timeout_s = inference_timeout_s
         self._session_numbers = session_numbers
         self._retry = RetryTimer()
+        self._chunk_size = ChunkSize()
         self._repeated = Repeated()
         self._next_id = 0
         self._end_id = 0
@@ -244,7 +247,7 @@ class Session:
             DeviceNotFoundError: It does not answer any more.
             WrongFirmwareError: Something else answers.
         """
-        self._channel.send(Message.RESET, b"", sequence=self._channel.next_sequence(), after_silence=True)
+        self._channel.send(Message.RESET, b"", sequence=self._channel.next_sequence(), fenced=True)
         self._counted = None
         self._renew(timeout_s)
 
@@ -260,6 +263,7 @@ class Session:
                 channel.name,
                 timeout_s,
                 received=decoder.received,
+                frames=channel.received,
                 seen=channel.seen,
                 heard=channel.heard,
                 damaged=decoder.damaged,
@@ -319,6 +323,7 @@ class Session:
             first_id=self._next_id,
             end_id=self._end_id,
             flags=flags,
+            chunk_size=self._chunk_size,
             repeated=self._repeated,
         )
         self._is_clean = False  # until all that goes to the device has come back

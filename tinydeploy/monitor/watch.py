@@ -12,8 +12,8 @@ import numpy as np
 from tinydeploy.boards import Board, load_boards
 from tinydeploy.errors import UsageError, WrongFirmwareError
 from tinydeploy.link.hello import Hello
+from tinydeploy.link.results import InferenceResult
 from tinydeploy.link.session import Session
-from tinydeploy.link.transfer import InferenceResult
 from tinydeploy.monitor.record import Comparison, as_line, header_of, line_of
 from tinydeploy.monitor.snapshot import Score, Snapshot, Tally, Unit, best_classes
 
