@@ -9,13 +9,17 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo bench test fuzz lint setup setup-conversion clean
+COUNT := 5000
+SEED := 1
+
+.PHONY: help demo bench mutants test fuzz lint setup setup-conversion clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    deploy the example model to a virtual Cortex-M4 and compare what it computes'
 	@echo 'make test    lint, check types and run all tests'
 	@echo 'make bench   run all models with all engines on all virtual cores; tables and pictures in docs/ and README.md'
+	@echo 'make mutants   attack with 5,000 damaged and hostile models; COUNT=... and SEED=... for others: half an hour'
 	@echo 'make lint    lint and check types only'
 	@echo 'make fuzz    the firmware under libFuzzer for SECONDS=600; keeps what reaches something new'
 	@echo 'make setup   what the others do first: system packages, .venv, this project'
@@ -29,6 +33,10 @@ demo: .venv/installed
 # BENCH=... is for the benchmark: models, and options such as --board qemu-cortex-m4 (BENCH=--help lists them).
 bench: .venv/installed-plot
 	$(BIN)/python -m tinydeploy.benchmark $(BENCH)
+
+# What is found is kept in build/mutants, with the commands that show it.
+mutants: .venv/installed-dev
+	$(BIN)/python tests/attack_models.py --count $(COUNT) --seed $(SEED)
 
 # What measures real time comes after all else, alone; it runs even where that failed, and either fails the whole.
 test: lint

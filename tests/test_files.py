@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tinydeploy.errors import UsageError
-from tinydeploy.files import LISTING, locked_one, write_tree
+from tinydeploy.files import LISTING, growing_file, locked_one, write_tree
 
 FIRST = {"src/main.c": b"1", "ports/one/port.c": b"1", "shared.h": b"same"}
 SECOND = {"src/main.c": b"2", "ports/two/uart.c": b"2", "shared.h": b"same"}
@@ -119,3 +119,20 @@ def test_of_several_locks_a_free_one_is_taken(monkeypatch, tmp_path):
             pass
     with locked_one([["b"]], timeout_s=0), locked_one([["a"]], timeout_s=0):
         pass
+
+
+def test_a_growing_file_has_each_piece_at_once(tmp_path):
+    path = tmp_path / "new" / "run.jsonl"
+    with growing_file(path) as write:
+        write(b"one\n")
+        assert path.read_bytes() == b"one\n"
+        write(b"two\n")
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_growing_file_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot write"), growing_file(tmp_path / "file" / "run.jsonl"):
+        pass
+    with pytest.raises(UsageError, match="no space left"), growing_file(Path("/dev/full")) as write:
+        write(b"one")

@@ -15,7 +15,7 @@ BELOW = "everything below"
 MAY_IMPORT = {
     "pytest_plugin": BELOW,
     "cli": BELOW,
-    "cli_options": "budget planning deployment convert samples engines files report errors",
+    "cli_options": "budget planning monitor deployment convert samples engines files report errors",
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "compress": "errors",
     "integer_model": "progress convert samples model errors",
     "running": "contact deployment link devices project plan progress errors",
+    "monitor": "verify samples link boards model errors",
     "lock": "deployment engines model files errors",
     "cost": "bench plan engines model",
     "deployment": "convert localize bench verify link devices image project plan engines",

@@ -32,6 +32,7 @@ from tinydeploy.cli_options import (
     with_quantization,
     with_samples,
     with_settings,
+    with_watching,
 )
 from tinydeploy.errors import (
     FitError,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from tinydeploy.convert.quantize import QuantizationSettings
     from tinydeploy.deployment import Deployment, Target
     from tinydeploy.engines.interface import EngineSettings
+    from tinydeploy.monitor.snapshot import Snapshot
+    from tinydeploy.monitor.watch import Watching
     from tinydeploy.planning import Targets
     from tinydeploy.report.terminal import Terminal
     from tinydeploy.samples.source import SampleSource
@@ -478,6 +481,59 @@ def bench(
 
     return _outcome(
         pipeline.bench(model, target, port=port, samples=samples, inferences=inferences, progress=terminal), lock
+    )
+
+
+@verb
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--board", metavar="ID", help="The board; without --port, its port is looked for.")
+@click.option("--port", metavar="PORT", help="Where a board runs; without --board at 115,200 baud.")
+@click.option("--samples", metavar="DATA", help="Inputs, as for `flash`; without, zeros, both extremes and noise.")
+@with_watching
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Write each result there, a line of JSON each."
+)
+@click.option(
+    "--against", type=click.Path(path_type=Path), metavar="FILE", help="An earlier record: fail where outputs differ."
+)
+def monitor(
+    terminal: "Terminal",
+    *,
+    model: Path | None,
+    board: str | None,
+    port: str | None,
+    samples: str | None,
+    watching: "Watching",
+    record: Path | None,
+    against: Path | None,
+) -> Outcome:
+    """Watch a board that runs: speed, latencies, what is lost, and the best classes.
+
+    It goes on until Ctrl-C, or as --seconds or --inferences say. Without MODEL it talks to whatever firmware of
+    tinydeploy answers; with MODEL it has to be that, and a virtual board is started with it.
+    """
+    from tinydeploy import pipeline
+    from tinydeploy.files import require_place
+    from tinydeploy.report.monitor import monitor_line, monitor_view, monitored_json, monitored_text
+
+    def show(now: "Snapshot") -> None:
+        terminal.watched(lambda: monitor_view(now, terminal.width), lambda: monitor_line(now))
+
+    if record is not None:
+        require_place(record)
+    monitored = pipeline.monitor(
+        model,
+        board=board,
+        port=port,
+        watching=replace(watching, on_snapshot=show),
+        samples=samples,
+        record=record,
+        against=against,
+        progress=terminal,
+    )
+    text = monitored_text(monitored, terminal.width)
+    return Outcome(
+        text=text, json=monitored_json(monitored), exit_code=0 if monitored.ok else VerificationError.exit_code
     )
 
 

@@ -383,6 +383,35 @@ def with_demands(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     return command
 
 
+def with_watching(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb what there is to watch and for how long, as ``watching``."""
+
+    @click.option(
+        "--labels", type=click.Path(path_type=Path), metavar="FILE", help="The names of the classes, one in each line."
+    )
+    @click.option(
+        "--top", type=click.IntRange(0, 20), default=3, metavar="N", show_default=True, help="Classes to show."
+    )
+    @click.option("--seconds", type=click.FloatRange(min=0), metavar="N", help="End after so many seconds.")
+    @click.option("--inferences", type=click.IntRange(1), metavar="N", help="End after so many inferences.")
+    @functools.wraps(function)
+    def command(
+        *args: Any,  # noqa: ANN401 - click's
+        labels: Path | None,
+        top: int,
+        seconds: float | None,
+        inferences: int | None,
+        **options: Any,  # noqa: ANN401 - click's
+    ) -> Outcome:
+        from tinydeploy.monitor.watch import Watching, read_labels
+
+        names = None if labels is None else read_labels(labels)
+        watching = Watching(seconds=seconds, inferences=inferences, labels=names, top=top)
+        return function(*args, watching=watching, **options)
+
+    return command
+
+
 def on_target(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Gives a verb the options that say what to deploy to, as ``target``."""
 

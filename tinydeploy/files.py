@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
@@ -70,6 +70,29 @@ def write_file(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _not_writable(path, error) from error
+
+
+@contextlib.contextmanager
+def growing_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A new file, and what writes to it: each piece is there for others at once, whatever becomes of this process.
+
+    Raises:
+        UsageError: The place cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("wb", buffering=0)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+    def write(piece: bytes) -> None:
+        try:
+            stream.write(piece)
+        except OSError as error:
+            raise _not_writable(path, error) from error
+
+    with stream:
+        yield write
 
 
 def require_place(path: Path) -> None:

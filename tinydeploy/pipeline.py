@@ -20,6 +20,7 @@ from tinydeploy.budget.advice import adviser
 from tinydeploy.budget.earlier import read_earlier
 from tinydeploy.budget.report import BudgetReport, Demands, budget_report
 from tinydeploy.building import built_firmware, built_image, planned_project, rendered, settled
+from tinydeploy.contact import make_contact
 from tinydeploy.convert.gates import Gates
 from tinydeploy.convert.quantize import QuantizationSettings
 from tinydeploy.convert.sources import save_live
@@ -28,11 +29,15 @@ from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
 from tinydeploy.engines.interface import EnginePlan, EngineSettings
 from tinydeploy.errors import UsageError
-from tinydeploy.files import write_file
+from tinydeploy.files import growing_file, write_file
 from tinydeploy.integer_model import IntegerModel, integer_model, read_integer_model, verification_samples
 from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
 from tinydeploy.localize.find import localize as find_layer
+from tinydeploy.monitor.inputs import inputs_of
+from tinydeploy.monitor.record import Comparison, header_of, read_record
+from tinydeploy.monitor.snapshot import Monitored
+from tinydeploy.monitor.watch import Watch, Watching, board_that_answers, require_model, unit_of
 from tinydeploy.plan import Plan
 from tinydeploy.planning import Targets, plan_all
 from tinydeploy.progress import SILENT, Progress, Stopwatch
@@ -46,6 +51,9 @@ from tinydeploy.verify.wire import pack_sample, unpack_outputs
 
 if TYPE_CHECKING:
     from tinydeploy.convert.conversion import Conversion
+
+_ANY_BOARD = "qemu-cortex-m4"
+"""Whose serial line is taken where only a port is given: 115,200 baud, and no control line is touched."""
 
 
 def boards(
@@ -250,6 +258,63 @@ def bench(
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
     return replace(deployment, image=built.image, streaming=streaming, seconds=watch.seconds)
+
+
+def monitor(
+    model: Path | None = None,
+    *,
+    board: str | None = None,
+    port: str | None = None,
+    watching: Watching = Watching(),  # noqa: B008 - it is frozen
+    samples: AnySamples | None = None,
+    record: Path | None = None,
+    against: Path | None = None,
+    progress: Progress = SILENT,
+) -> Monitored:
+    """Keeps a board busy and watches it, until it is enough or Ctrl-C ends it.
+
+    It talks to whatever firmware of ours answers at ``port``, or at the only port that is known to be the board's.
+    With a model, it has to be that one, and a virtual board without a port is started with it. ``record`` is written as
+    results come, ``against`` is an earlier record to compare with. Then a board that may have a state starts anew.
+    """
+    watch = Stopwatch(progress)
+    earlier = None if against is None else read_record(against)
+    source = None if model is None else integer_model(model, samples, watch)
+    wanted = find_board(board or _ANY_BOARD)
+    if board is None and port is None:
+        raise UsageError("nothing says which board to watch", hint="--port PORT, or --board ID")
+    with ExitStack() as stack:
+        with watch.stage("connect"):
+            session = stack.enter_context(_watched(source, wanted, port, watch))
+        there = board_that_answers(session.hello, wanted if board else None)
+        inputs = inputs_of(session.hello, source.graph if source else None, samples)
+        if (record or earlier) and ((there and there.is_virtual) or (source and source.graph.is_stateful)):
+            session.reset()
+        comparison = None
+        if earlier is not None:
+            comparison = Comparison(earlier, header_of(session.hello, inputs, unit_of(there)))
+        write = stack.enter_context(growing_file(record)) if record else None
+        last = Watch(session, replace(watching, samples=inputs, write=write), there, comparison).run()
+    return Monitored(model=model, last=last, record=record)
+
+
+@contextmanager
+def _watched(source: IntegerModel | None, board: Board, port: str | None, watch: Stopwatch) -> Iterator[Session]:
+    """A session with what runs on the board; a virtual one is started where a model says with what."""
+    if port is None and board.is_virtual:
+        if source is None:
+            raise UsageError(
+                f"{board.id} is a virtual board, and nothing says what it is to run",
+                hint="give a MODEL, or the --port of one that runs: tinydeploy flash --keep",
+            )
+        built = settled(source, Target(board=board.argument), watch, port=None)
+        with running(built, watch, port=None) as (_, session):
+            yield session
+        return
+    with make_contact(board, find_port(board, port)) as session:
+        if source is not None:
+            require_model(session.hello, source.graph.sha256)
+        yield session
 
 
 def _flash(

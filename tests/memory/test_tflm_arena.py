@@ -111,10 +111,11 @@ def test_a_memory_plan_in_the_file_is_obeyed_and_the_rest_fits_around_it():
     assert (arena.used_bytes, arena.needed_bytes) == (1060, 1072)
 
 
-@pytest.mark.parametrize("words", [[1, 0, 2, 0, 0], [1, 0, 3, 0], [1]])
+@pytest.mark.parametrize("words", [[1, 0, 2, 0, 0], [1, 0, 3, 0], [1], []])
 def test_a_memory_plan_for_another_graph_is_refused(words):
-    with pytest.raises(ModelError, match="the offline memory plan cannot be read"):
+    with pytest.raises(ModelError, match="the offline memory plan cannot be read") as caught:
         plan(chain_with_plan(words))
+    assert caught.value.where["model"]
 
 
 def test_a_tensor_that_nothing_uses_is_planned_all_the_same():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from test_reader import convolution, finished, refusal
-from tflite_builder import ModelBuilder
+from tflite_builder import ModelBuilder, opened
 
 from tinydeploy.model.reader import parse_model
 
@@ -132,7 +132,40 @@ CASES: dict[str, tuple[Damage, str]] = {
 def test_a_model_that_makes_no_sense_is_refused_with_the_reason(damage, message):
     builder, tensors = convolution()
     damage(builder)
-    assert message in refusal(finished(builder, tensors)).summary
+    error = refusal(finished(builder, tensors))
+    assert message in error.summary
+    assert error.where["model"]
+    assert error.hint, "every error has a next step"
+
+
+def unused(builder: ModelBuilder, count: int, shape: tuple[int, ...]) -> None:
+    builder.graph.tensors += [builder.graph.tensors[builder.tensor(shape)]] * count
+
+
+@pytest.mark.parametrize(
+    ("count", "shape", "message"),
+    [
+        (4000, (1, 8), "tensors, at most 4,000 are supported"),
+        (2, (1, 3 << 20), "channels in all, at most 4,194,304 are supported; tensor 4 (t4) has 3,145,728"),
+        (1, (1, 1 << 30), "channels in all, at most 4,194,304 are supported; tensor 4 (t4) has 1,073,741,824"),
+    ],
+)
+def test_what_takes_memory_and_time_without_end_is_refused(count, shape, message):
+    builder, tensors = convolution()
+    unused(builder, count, shape)
+    error = refusal(finished(builder, tensors))
+    assert message in error.summary
+    assert error.hint == "give a model for a microcontroller, or divide this one"
+
+
+def test_more_ops_than_any_plan_is_made_for_are_refused():
+    assert len(parse_model(chain(*long_way(1000)), name="x").ops) == 1000
+    builder = opened(chain(*long_way(1001)))
+    for op in builder.graph.operators:
+        op.opcodeIndex = 0
+    del builder.model.operatorCodes[1:]
+    error = refusal(builder.finish(inputs=[0], outputs=[1001]))
+    assert error.summary == "the model has 1,001 ops, at most 1,000 are supported"
 
 
 @pytest.mark.parametrize(
@@ -155,13 +188,18 @@ def test_graph_inputs_and_outputs_have_to_make_sense(inputs, outputs, message):
 
 
 def chain(*ops: tuple[int, int]) -> bytes:
-    """RELUs between five tensors; 0 is the input, 4 the output."""
+    """RELUs between five tensors, or more; 0 is the input, the last one the output."""
     builder = ModelBuilder()
-    for _ in range(5):
+    last = max(4, *(target for _, target in ops))
+    for _ in range(last + 1):
         builder.tensor((1, 4), scale=1.0)
     for source, target in ops:
         builder.op("RELU", [source], [target])
-    return builder.finish(inputs=[0], outputs=[4])
+    return builder.finish(inputs=[0], outputs=[last])
+
+
+def long_way(ops: int) -> list[tuple[int, int]]:
+    return [(index, index + 1) for index in range(ops)]
 
 
 def test_a_chain_in_order_is_read():

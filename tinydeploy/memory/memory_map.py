@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from tinydeploy.memory.planner import align
@@ -62,7 +63,16 @@ class MemoryMap:
 
     def alive(self, step: int) -> tuple[MapBlock, ...]:
         """What is in the arena at a step."""
-        return tuple(block for block in self.blocks if block.is_in_arena and block.is_alive(step))
+        return self._alive[step]
+
+    @cached_property
+    def _alive(self) -> tuple[tuple[MapBlock, ...], ...]:
+        found: list[list[MapBlock]] = [[] for _ in self.steps]
+        for block in self.blocks:
+            if block.is_in_arena:
+                for step in range(max(block.first, 0), min(block.last + 1, len(found))):
+                    found[step].append(block)
+        return tuple(map(tuple, found))
 
     def steps_of(self, op: int) -> tuple[int, ...]:
         """When an op runs."""

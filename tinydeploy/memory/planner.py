@@ -5,7 +5,8 @@ placement, then a seeded local search over orders, reach the lower bound on near
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALIGNMENT = 16
@@ -99,8 +100,7 @@ def align(nbytes: int) -> int:
 def place(blocks: Sequence[Block]) -> Placement:
     """A placement in which no two spans that are alive together overlap. Deterministic."""
     bound, peak_step = lower_bound(blocks)
-    best = _best_order(blocks, bound)
-    offsets = _place_in_order(blocks, best)
+    offsets = _best_offsets(blocks, bound)
     return Placement(
         offsets=offsets,
         arena_bytes=_arena_bytes(blocks, offsets),
@@ -113,12 +113,16 @@ def lower_bound(blocks: Sequence[Block]) -> tuple[int, int]:
     """The largest sum of what is alive at one step, and the first such step; (0, 0) without blocks."""
     # The sum only grows where a span begins.
     steps = sorted({span.first for block in blocks for span in block.spans})
-    live = {step: sum(block.live_bytes(step) for block in blocks) for step in steps}
+    live = dict.fromkeys(steps, 0)
+    for block in blocks:
+        first, last = block.lifetime
+        for step in steps[bisect_left(steps, first) : bisect_right(steps, last)]:
+            live[step] += block.live_bytes(step)
     peak_step = max(live, key=live.__getitem__, default=0)
     return live.get(peak_step, 0), peak_step
 
 
-def _best_order(blocks: Sequence[Block], bound: int) -> list[int]:
+def _best_offsets(blocks: Sequence[Block], bound: int) -> tuple[int, ...]:
     indices = range(len(blocks))
     sizes = [block.size for block in blocks]
     lifetimes = [block.lifetime for block in blocks]
@@ -128,44 +132,56 @@ def _best_order(blocks: Sequence[Block], bound: int) -> list[int]:
         sorted(indices, key=lambda i: (lifetimes[i][0], -sizes[i])),
         sorted(indices, key=lambda i: (lifetimes[i][0] - lifetimes[i][1], -sizes[i])),
     ]
-    need, order = min((_need(blocks, order), order) for order in orders)
+    meetings = _meetings(blocks)
+
+    def tried(order: Sequence[int]) -> tuple[int, Sequence[int], tuple[int, ...]]:
+        offsets = _place_in_order(meetings, order)
+        return _arena_bytes(blocks, offsets), order, offsets
+
+    best = min(map(tried, orders))
     chance = random.Random(0)  # noqa: S311 - a seeded search, nothing secret
     for _ in range(_SEARCH_ROUNDS):
-        if need == bound:
+        if best[0] == bound:
             break
-        candidate = order.copy()
-        candidate.insert(chance.randrange(len(order)), candidate.pop(chance.randrange(len(order))))
-        candidate_need = _need(blocks, candidate)
-        if candidate_need <= need:  # sideways steps too: plateaus are wide
-            need, order = candidate_need, candidate
-    return order
+        candidate = [*best[1]]
+        candidate.insert(chance.randrange(len(candidate)), candidate.pop(chance.randrange(len(candidate))))
+        trial = tried(candidate)
+        if trial[0] <= best[0]:  # sideways steps too: plateaus are wide
+            best = trial
+    return best[2]
 
 
-def _need(blocks: Sequence[Block], order: Sequence[int]) -> int:
-    return _arena_bytes(blocks, _place_in_order(blocks, order))
-
-
-def _place_in_order(blocks: Sequence[Block], order: Sequence[int]) -> tuple[int, ...]:
+def _place_in_order(meetings: "_Meetings", order: Sequence[int]) -> tuple[int, ...]:
     """Greedy placement: each block in turn at the lowest offset where it meets none of those already placed."""
     offsets: dict[int, int] = {}
     for index in order:
         offset = 0
-        for begin, end in _forbidden(blocks, index, offsets):
+        placed = ((offsets[other], low, high) for other, low, high in meetings[index] if other in offsets)
+        for begin, end in sorted((there + low, there + high) for there, low, high in placed):
             if begin < offset < end:
                 offset = end
         offsets[index] = offset
-    return tuple(offsets[index] for index in range(len(blocks)))
+    return tuple(offsets[index] for index in range(len(meetings)))
 
 
-def _forbidden(blocks: Sequence[Block], index: int, offsets: Mapping[int, int]) -> list[tuple[int, int]]:
-    """The open intervals in which the block must not start, sorted: its spans would meet some that are placed."""
-    return sorted(
-        (offset + theirs.begin - align(ours.end), offset + align(theirs.end) - ours.begin)
-        for other, offset in offsets.items()
-        for theirs in blocks[other].spans
-        for ours in blocks[index].spans
-        if ours.overlaps(theirs)
-    )
+_Meetings = Sequence[Sequence[tuple[int, int, int]]]
+"""For each block those that are alive at one time with it, and the open interval, from their offset, in which it must
+not start: its spans would meet theirs. Another block can be there several times."""
+
+
+def _meetings(blocks: Sequence[Block]) -> _Meetings:
+    """In time that grows with the number of meetings, which in a chain of layers is that of the layers."""
+    found: list[list[tuple[int, int, int]]] = [[] for _ in blocks]
+    alive: list[tuple[int, Span]] = []
+    spans = [(index, span) for index, block in enumerate(blocks) for span in block.spans]
+    for index, span in sorted(spans, key=lambda both: both[1].first):
+        alive = [(other, theirs) for other, theirs in alive if theirs.last >= span.first]
+        for other, theirs in alive:
+            if other != index:
+                found[index].append((other, theirs.begin - align(span.end), align(theirs.end) - span.begin))
+                found[other].append((index, span.begin - align(theirs.end), align(span.end) - theirs.begin))
+        alive.append((index, span))
+    return found
 
 
 def _arena_bytes(blocks: Sequence[Block], offsets: Sequence[int]) -> int:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from tinydeploy.errors import ModelError
 from tinydeploy.model.graph import Graph, Op
 from tinydeploy.model.raw import RawModel, Table, decode, guarded
 
@@ -48,11 +49,15 @@ def read_tflm_file(graph: Graph) -> TflmFile:
         ModelError: The offline plan is not one for this graph; TensorFlow Lite Micro would refuse it.
     """
     raw = decode(graph.source)
-    with guarded("the list of graphs"):
-        model = _model(graph.source)
-        graph_count = int(model.SubgraphsLength())
-    with guarded("the offline memory plan"):
-        offsets = _offline_offsets(model, len(graph.tensors))
+    try:
+        with guarded("the list of graphs"):
+            model = _model(graph.source)
+            graph_count = int(model.SubgraphsLength())
+        with guarded("the offline memory plan"):
+            offsets = _offline_offsets(model, len(graph.tensors))
+    except ModelError as error:
+        error.where = {"model": graph.name, **error.where}
+        raise
     return TflmFile(
         graph=graph,
         graph_count=graph_count,
@@ -74,7 +79,9 @@ def _offline_offsets(model: Table, tensor_count: int) -> tuple[int, ...] | None:
     for index in range(model.MetadataLength()):
         metadata = model.Metadata(index)
         if metadata.Name() == _OFFLINE_PLAN:
-            words = np.frombuffer(model.Buffers(metadata.Buffer()).DataAsNumpy().tobytes(), "<i4")
+            plan = model.Buffers(metadata.Buffer())
+            # The accessor gives a number where there are no data.
+            words = np.frombuffer(plan.DataAsNumpy().tobytes() if plan.DataLength() else b"", "<i4")
             if words[2] != tensor_count or len(words) < _PLAN_HEADER_WORDS + tensor_count:
                 raise ValueError
             offsets = tuple(words[_PLAN_HEADER_WORDS : _PLAN_HEADER_WORDS + tensor_count].tolist())

@@ -27,8 +27,12 @@ _DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError)
 # Tables and vectors may be shared, so that a small file can describe a huge model. Honest files share next
 # to none.
 _BUDGET_PER_BYTE = 2
-# Far above any model for a microcontroller, and still read in a second or two.
-_MAX_TABLES = 20_000
+# Far above any model for a microcontroller: what is planned for them takes seconds, in part by their squares.
+_MAX_TENSORS = 4_000
+_MAX_OPS = 1_000
+_SMALLER = "give a model for a microcontroller, or divide this one"
+_AGAIN = "convert the model again"
+_INSIDE = "convert the model again, as one file below 2 GB without external buffers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +118,18 @@ class _Decoder:
         with guarded("the header"):
             model = self.schema.Model.GetRootAs(self.data, 0)
             if model.Version() != 3:
-                raise ModelError(f"schema version {model.Version()} is not supported, only 3")
+                raise ModelError(f"schema version {model.Version()} is not supported, only 3", hint=_AGAIN)
             if model.SubgraphsLength() == 0:
-                raise ModelError("the model has no graph", hint="convert the model again")
+                raise ModelError("the model has no graph", hint=_AGAIN)
             subgraph = model.Subgraphs(0)
-            codes = [self._code(model.OperatorCodes(i)) for i in self._tables(model.OperatorCodesLength())]
+            codes = [
+                self._code(model.OperatorCodes(i))
+                for i in self._tables(model.OperatorCodesLength(), "kinds of ops", _MAX_OPS)
+            ]
         with guarded("the list of tensors"):
-            tensors = self._tables(subgraph.TensorsLength())
+            tensors = self._tables(subgraph.TensorsLength(), "tensors", _MAX_TENSORS)
         with guarded("the list of ops"):
-            operators = self._tables(subgraph.OperatorsLength())
+            operators = self._tables(subgraph.OperatorsLength(), "ops", _MAX_OPS)
         with guarded("the list of the graph's inputs and outputs"):
             inputs, outputs = self._ints(subgraph, "Inputs"), self._ints(subgraph, "Outputs")
         return RawModel(
@@ -140,11 +147,12 @@ class _Decoder:
             raise OverflowError
         return length
 
-    def _tables(self, length: int) -> range:
+    def _tables(self, length: int, what: str, most: int) -> range:
         """The indices of a vector of tables."""
-        if length > _MAX_TABLES:
-            raise OverflowError
-        return range(self._count(length))
+        indices = range(self._count(length))
+        if length > most:
+            raise ModelError(f"the model has {length:,} {what}, at most {most:,} are supported", hint=_SMALLER)
+        return indices
 
     def _vector(self, table: Table, field: str, size: int) -> npt.NDArray[Any] | None:
         length = self._count(getattr(table, f"{field}Length")(), size)
@@ -173,7 +181,9 @@ class _Decoder:
             return kind, False
         custom = printable(self._name(table.CustomCode()))
         if custom in self.kinds.values():
-            raise ModelError(f"a custom op is named like TensorFlow Lite's own {custom}")
+            raise ModelError(
+                f"a custom op is named like TensorFlow Lite's own {custom}", hint="give it a name of its own"
+            )
         return custom, True
 
     def _tensor(self, model: Table, subgraph: Table, index: int) -> RawTensor:
@@ -212,7 +222,9 @@ class _Decoder:
             table = subgraph.Operators(index)
             kind, is_custom = codes[table.OpcodeIndex()]
             if table.LargeCustomOptionsOffset() > 1:
-                raise ModelError(f"op {index} {kind} keeps its options outside the flatbuffer, which is not supported")
+                raise ModelError(
+                    f"op {index} {kind} keeps its options outside the flatbuffer, which is not supported", hint=_INSIDE
+                )
             return RawOp(
                 kind=kind,
                 is_custom=is_custom,

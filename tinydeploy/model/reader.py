@@ -27,6 +27,14 @@ _MAX_FILE_BYTES = 256 << 20
 _MAX_RANK = 6
 # Offsets and sizes are 32-bit on the device.
 _MAX_TENSOR_BYTES = (1 << 31) - 1
+# Of all tensors together, the size of their last dimension: analyses keep some tens of bytes for each. Models for
+# microcontrollers have some thousands.
+_MAX_CHANNELS = 4 << 20
+_AGAIN = "convert the model again"
+_INSIDE = "convert the model again, as one file below 2 GB without external buffers"
+_QUANTIZE = "convert the model again, with one scale a tensor or a channel"
+_RESHAPE = "join dimensions in the model"
+_SMALLER = "give a model for a microcontroller, or divide this one"
 _BATCH_1 = "convert it with batch size 1, as in tf.keras.Input(shape, batch_size=1)"
 _STATELESS = "make the state an input and an output of the model, or use an LSTM or SVDF op"
 
@@ -79,7 +87,10 @@ def read_bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > _MAX_FILE_BYTES:
-            raise ModelError(f"{path} is too large for a model: {size:,} bytes, at most {_MAX_FILE_BYTES:,}")
+            raise ModelError(
+                f"{path} is too large for a model: {size:,} bytes, at most {_MAX_FILE_BYTES:,}",
+                hint=_SMALLER,
+            )
         return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -102,6 +113,7 @@ def parse_model(data: bytes, *, name: str) -> Graph:
         raw = decode(data)
         used = set(raw.inputs).union(raw.outputs, *(op.inputs for op in raw.ops), *(op.outputs for op in raw.ops))
         tensors = tuple(_tensor(index, tensor, index in used) for index, tensor in enumerate(raw.tensors))
+        _check_channels(tensors)
         ops = tuple(
             Op(
                 index=index,
@@ -165,15 +177,15 @@ def _tensor(index: int, raw: RawTensor, used: bool) -> Tensor:
     if raw.is_sparse:
         raise ModelError(f"{label} is sparse, which is not supported", hint="convert the model without sparsity")
     if raw.is_external:
-        raise ModelError(f"{label} keeps its data outside the flatbuffer, which is not supported")
+        raise ModelError(f"{label} keeps its data outside the flatbuffer, which is not supported", hint=_INSIDE)
     if len(raw.shape) > _MAX_RANK:
-        raise ModelError(f"{label} has {len(raw.shape)} dimensions, at most {_MAX_RANK} are supported")
+        raise ModelError(f"{label} has {len(raw.shape)} dimensions, at most {_MAX_RANK} are supported", hint=_RESHAPE)
     if any(size < (1 if used else 0) for size in raw.shape):
         raise ModelError(f"{label} has an unusable shape: {shape_text(raw.shape)}", hint=_BATCH_1)
     if math.prod(raw.shape) * dtype.itemsize > _MAX_TENSOR_BYTES:
-        raise ModelError(f"{label} is too large: {shape_text(raw.shape)} {dtype.value}")
+        raise ModelError(f"{label} is too large: {shape_text(raw.shape)} {dtype.value}", hint=_SMALLER)
     if raw.is_variable and raw.data.size:
-        raise ModelError(f"{label} is a variable and a constant at once", hint="convert the model again")
+        raise ModelError(f"{label} is a variable and a constant at once", hint=_AGAIN)
     return Tensor(
         index=index,
         name=raw.name,
@@ -191,7 +203,7 @@ def _constant(label: str, raw: RawTensor, dtype: DType) -> npt.NDArray[np.generi
         shown = f"{shape_text(raw.shape)} {dtype.value}"
         raise ModelError(
             f"{label} has {raw.data.size:,} bytes of data, its shape {shown} needs {needed:,}",
-            hint="convert the model again",
+            hint=_AGAIN,
         )
     return raw.data.view(dtype.numpy).reshape(raw.shape)
 
@@ -199,22 +211,36 @@ def _constant(label: str, raw: RawTensor, dtype: DType) -> npt.NDArray[np.generi
 def _quantization(label: str, raw: RawTensor, dtype: DType) -> Quantization | None:
     """Parameters of integer tensors; those that some converters leave on float tensors mean nothing."""
     if raw.has_details:
-        raise ModelError(f"{label} is quantised in blocks or by a custom scheme, which is not supported")
+        raise ModelError(
+            f"{label} is quantised in blocks or by a custom scheme, which is not supported", hint=_QUANTIZE
+        )
     if not raw.scales or dtype in {DType.FLOAT32, DType.BOOL}:
         return None
     channels = len(raw.scales)
     # Old converters give a bias the axis that its weights have.
     axis = 0 if len(raw.shape) == 1 else raw.axis
     if len(raw.zero_points) != channels:
-        raise ModelError(f"{label} has {channels} scales, but {len(raw.zero_points)} zero points")
+        raise ModelError(f"{label} has {channels} scales, but {len(raw.zero_points)} zero points", hint=_AGAIN)
     if channels > 1 and not (0 <= axis < len(raw.shape) and raw.shape[axis] == channels):
-        raise ModelError(f"{label} has {channels} scales along axis {axis} of its shape {shape_text(raw.shape)}")
+        shown = shape_text(raw.shape)
+        raise ModelError(f"{label} has {channels} scales along axis {axis} of its shape {shown}", hint=_AGAIN)
     if not all(math.isfinite(scale) and scale > 0 for scale in raw.scales):
-        raise ModelError(f"{label} has a scale that is not a positive number")
+        raise ModelError(f"{label} has a scale that is not a positive number", hint=_AGAIN)
     lowest, highest = dtype.integer_range
     if not all(lowest <= zero_point <= highest for zero_point in raw.zero_points):
-        raise ModelError(f"{label} has a zero point outside the range of {dtype.value}")
+        raise ModelError(f"{label} has a zero point outside the range of {dtype.value}", hint=_AGAIN)
     return Quantization(scales=raw.scales, zero_points=raw.zero_points, axis=axis if channels > 1 else 0)
+
+
+def _check_channels(tensors: tuple[Tensor, ...]) -> None:
+    channels = sum(tensor.shape[-1] for tensor in tensors if tensor.shape)
+    if channels > _MAX_CHANNELS:
+        largest = max((tensor for tensor in tensors if tensor.shape), key=lambda tensor: tensor.shape[-1])
+        raise ModelError(
+            f"the model's tensors have {channels:,} channels in all, at most {_MAX_CHANNELS:,} are supported; "
+            f"{tensor_label(largest)} has {largest.shape[-1]:,}",
+            hint=_SMALLER,
+        )
 
 
 def _check_batch(raw: RawModel, tensors: tuple[Tensor, ...], ops: tuple[Op, ...]) -> None:

@@ -6,6 +6,7 @@ fullest stands out. The link's buffers, where tensors stay in them, are beside t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 
 from tinydeploy.memory.memory_map import MapBlock, MemoryMap
@@ -152,8 +153,18 @@ def _layers(graph: Graph, block: MapBlock) -> tuple[int, ...]:
     """The ops that read or write it."""
     if block.op is not None:
         return (block.op,)
-    names = {block.tensor, *block.aliases}
-    return tuple(op.index for op in graph.ops if names.intersection((*op.inputs, *op.outputs)))
+    users = _users(graph)
+    return tuple(sorted({op for tensor in (block.tensor, *block.aliases) for op in users.get(tensor, ())}))
+
+
+@lru_cache(maxsize=1)
+def _users(graph: Graph) -> Mapping[int | None, Sequence[int]]:
+    """The ops that read or write each tensor."""
+    found: dict[int | None, list[int]] = {}
+    for op in graph.ops:
+        for tensor in (*op.inputs, *op.outputs):
+            found.setdefault(tensor, []).append(op.index)
+    return found
 
 
 def _lines(scene: Scene) -> Iterator[Line]:

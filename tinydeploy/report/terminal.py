@@ -1,11 +1,14 @@
 """Where reports and progress go: reports to standard output or a JSON file, progress to standard error."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 _WIDTH = 160
 """Columns of a report at least: no figure is left out where the terminal is narrow, which then wraps the lines."""
+
+_LINE_S = 1.0
+"""How often a line is told of what is watched, where there is no terminal."""
 
 
 class Terminal:
@@ -53,6 +59,8 @@ class Terminal:
             disable=not self._err.is_terminal,
         )
         self._task: TaskID | None = None
+        self._live: Live | None = None
+        self._told = -_LINE_S
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -61,6 +69,7 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._end_view()
         self._bars.stop()
 
     def stage(self, name: str) -> None:
@@ -97,8 +106,31 @@ class Terminal:
         self._out.print(text, markup=False)
         self._bars.start()
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal that the progress goes to."""
+        return self._err.width
+
+    def watched(self, view: Callable[[], RenderableType], line: Callable[[], str]) -> None:
+        """What is seen now: a view in place of the one before; where there is no terminal, a line each second."""
+        if self._err.is_terminal:
+            if self._live is None:
+                self._bars.stop()
+                self._live = Live(console=self._err, transient=True, auto_refresh=False)
+                self._live.start()
+            self._live.update(view(), refresh=True)
+        elif monotonic() - self._told >= _LINE_S:
+            self._told = monotonic()
+            self._err.print(line(), markup=False)
+
+    def _end_view(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
     def write(self, text: RenderableType, values: dict[str, Json]) -> None:
         """The result, for people and for programs."""
+        self._end_view()
         self._bars.stop()
         self._out.print(text, markup=False)
         self._write_json(values)

@@ -20,6 +20,10 @@ from tinydeploy.errors import ModelError
 from tinydeploy.model.graph import Graph, Op
 from tinydeploy.model.text import printable
 
+_LOOKED_AT_BYTES = 16 << 20
+"""Of a tensor, beyond which an op has no faster ways: no core with a way of its own has that much memory, and to count
+the windows of such images would take minutes."""
+
 
 def unsupported(graph: Graph) -> tuple[Unsupported, ...]:
     """Everything that the engine cannot compile: ops in the graph's order, then inputs and outputs."""
@@ -93,6 +97,8 @@ def _candidates(graph: Graph, kernels: KernelSet) -> list[list[Candidate]]:
     if kernels == "dsp":
         context = look_at(graph)
         for op, found in zip(graph.ops, ways, strict=True):
+            if any(graph.tensors[index].nbytes > _LOOKED_AT_BYTES for index in (*op.inputs, *op.outputs) if index >= 0):
+                continue
             found += [way for propose in CANDIDATES.get(op.kind, ()) for way in propose(context, op)]
     return ways
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import cast
 
 import numpy as np
@@ -122,6 +122,7 @@ def outputs_of(described: Sum) -> Int64Array:
     return np.clip(_unbounded(described), described.low, described.high)
 
 
+@lru_cache(maxsize=1024)
 def fit_plane(described: Sum) -> Plane | None:
     """A plane with TFLM's outputs for every pair, compared one by one; None where none is found.
 
