@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "report": BELOW,
     "testing": "budget building running integer_model deployment progress bench verify samples link devices project "
     "plan engines boards model files errors",
+    "verifying": "building running integer_model deployment progress localize bench verify samples link plan engines",
     "building": "running planning integer_model deployment progress link build image project plan engines boards files",
     "budget": "planning integer_model lock cost image plan engines boards memory model files errors",
     "planning": "lock plan engines boards model errors",

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tinydeploy.bench import measure_latency, measure_streaming
+from tinydeploy.bench import measure_streaming
 from tinydeploy.boards import Board, find_board, load_boards
 from tinydeploy.budget.account import account
 from tinydeploy.budget.advice import adviser
@@ -27,13 +27,11 @@ from tinydeploy.convert.sources import save_live
 from tinydeploy.deployment import Build, Deployment, Target
 from tinydeploy.devices.ports import find_port
 from tinydeploy.doctor import Check, check_tools
-from tinydeploy.engines.interface import EnginePlan, EngineSettings
+from tinydeploy.engines.interface import EngineSettings
 from tinydeploy.errors import UsageError
 from tinydeploy.files import growing_file, write_file
 from tinydeploy.integer_model import IntegerModel, integer_model, read_integer_model, verification_samples
-from tinydeploy.link.hello import Arena
 from tinydeploy.link.session import Session
-from tinydeploy.localize.find import localize as find_layer
 from tinydeploy.monitor.inputs import inputs_of
 from tinydeploy.monitor.record import Comparison, header_of, read_record
 from tinydeploy.monitor.snapshot import Monitored
@@ -43,11 +41,9 @@ from tinydeploy.planning import Targets, plan_all
 from tinydeploy.progress import SILENT, Progress, Stopwatch
 from tinydeploy.project import FirmwareProject, write_project
 from tinydeploy.running import running, running_in_real_time, session_with
-from tinydeploy.samples import FIRST_NOISE, Samples
 from tinydeploy.samples.source import AnySamples, sample_source
-from tinydeploy.verify.compare import compare, lsb_sizes
-from tinydeploy.verify.oracle import reference_outputs
-from tinydeploy.verify.wire import pack_sample, unpack_outputs
+from tinydeploy.verify.wire import pack_sample
+from tinydeploy.verifying import flashed, localized, verified
 
 if TYPE_CHECKING:
     from tinydeploy.convert.conversion import Conversion
@@ -200,7 +196,7 @@ def flash(
     """
     watch = Stopwatch(progress)
     source = integer_model(model, samples, watch)
-    return _flash(source, target, verification_samples(source, samples), watch, port=port, keep=keep)
+    return flashed(source, target, verification_samples(source, samples), watch, port=port, keep=keep)
 
 
 def verify(
@@ -222,7 +218,7 @@ def verify(
     source = integer_model(model, samples, watch)
     inputs = verification_samples(source, samples)
     if port is None and find_board(target.board).is_virtual:
-        deployment = _flash(source, target, inputs, watch)
+        deployment = flashed(source, target, inputs, watch)
     else:
         plan, project = planned_project(source, target, watch)
         with ExitStack() as stack:
@@ -230,9 +226,9 @@ def verify(
                 session = stack.enter_context(session_with(plan, project, find_port(plan.board, port)))
                 if source.graph.is_stateful:
                     session.reset()  # what it has computed before is not what it starts with
-            deployment = _verify(source, target, plan, session, inputs, watch)
+            deployment = verified(source, target, plan, session, inputs, watch)
     if localize and not deployment.ok:
-        return _localized(source, deployment, inputs, watch, port=port)
+        return localized(source, deployment, inputs, watch, port=port)
     return deployment
 
 
@@ -253,7 +249,7 @@ def bench(
     with ExitStack() as stack:
         with watch.stage("flash"):
             _, session = stack.enter_context(running(built, watch, port=port))
-        deployment = _verify(source, target, built.plan, session, inputs, watch)
+        deployment = verified(source, target, built.plan, session, inputs, watch)
     with watch.stage("stream"), running_in_real_time(built, port=port) as session:
         packed = [pack_sample(inputs[index], session.hello) for index in range(inputs.count)]
         streaming = measure_streaming(session, packed, inferences, on_result=watch.step)
@@ -315,88 +311,3 @@ def _watched(source: IntegerModel | None, board: Board, port: str | None, watch:
         if source is not None:
             require_model(session.hello, source.graph.sha256)
         yield session
-
-
-def _flash(
-    source: IntegerModel,
-    target: Target,
-    samples: Samples,
-    watch: Stopwatch,
-    *,
-    port: str | None = None,
-    keep: bool = False,
-) -> Deployment:
-    built = settled(source, target, watch, port=port)
-    with ExitStack() as stack:
-        with watch.stage("flash"):
-            device, session = stack.enter_context(running(built, watch, port=port, keep=keep))
-        deployment = _verify(source, target, built.plan, session, samples, watch)
-    return replace(deployment, image=built.image, kept=device if keep else None)
-
-
-def _localized(
-    source: IntegerModel, deployment: Deployment, samples: Samples, watch: Stopwatch, *, port: str | None
-) -> Deployment:
-    """The deployment with what is wrong in it. A real board runs again what it ran before, also after a failure."""
-    target, board, first = deployment.target, deployment.plan.board, deployment.comparison.first_difference
-    assert first is not None
-    there = None if board.is_virtual else port
-    quiet = Stopwatch(SILENT)  # plans and builds that are told once are not told again
-
-    @contextmanager
-    def start(settings: EngineSettings) -> Iterator[tuple[EnginePlan, Session]]:
-        with watch.stage("localize"):
-            built = settled(source, replace(target, settings=settings), quiet, port=there)
-            with running(built, quiet, port=there) as (_, session):
-                yield built.plan.engine, session
-
-    try:
-        localization = find_layer(source.graph, samples, first.sample, target.settings, start)
-    finally:
-        if not board.is_virtual:
-            with watch.stage("restore"), running(built_firmware(source, target, quiet), quiet, port=there):
-                pass
-    return replace(deployment, localization=localization, seconds=watch.seconds)
-
-
-def _arena(plan: Plan, session: Session) -> Arena:
-    """The board's account, and what it said of the smallest arena before that firmware was built."""
-    arena, measured = session.hello.arena, plan.engine.arena_measured
-    if measured is None or arena.smallest_bytes is not None:
-        return arena
-    return replace(arena, smallest_bytes=measured.needed_bytes)
-
-
-def _verify(
-    source: IntegerModel, target: Target, plan: Plan, session: Session, samples: Samples, watch: Stopwatch
-) -> Deployment:
-    with watch.stage("verify"):
-        reference = reference_outputs(plan.graph.source, samples)
-        packed = (pack_sample(samples[index], session.hello) for index in range(samples.count))
-        results = []
-        for result in session.run(packed):
-            results.append(result.output)
-            watch.step(len(results), samples.count)
-        comparison = compare(
-            unpack_outputs(results, session.hello),
-            reference,
-            lsb_sizes=lsb_sizes(plan.graph),
-            labels=samples.labels,
-            quantization=plan.graph.tensors[plan.graph.outputs[0]].quantization,
-        )
-        latency = measure_latency(session, plan.board, pack_sample(samples[FIRST_NOISE], session.hello))
-    return Deployment(
-        model=source.path,
-        target=target,
-        conversion=source.conversion,
-        plan=plan,
-        image=None,
-        comparison=comparison,
-        latency=latency,
-        streaming=None,
-        arena=_arena(plan, session),
-        stack_bytes=session.stats().stack_bytes,
-        kept=None,
-        notes=samples.notes,
-        seconds=watch.seconds,
-    )
