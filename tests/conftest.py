@@ -17,6 +17,7 @@ _LONGEST = (
     "test_build",
     "test_convert",
     "test_compression",
+    "test_bad_line",
     "test_interrupt",
     "test_live_models",
     "test_wheel",
