@@ -18,6 +18,8 @@ _LONGEST = (
     "test_convert",
     "test_compression",
     "test_plugin_faults",
+    "test_bad_line",
+    "test_localize",
     "test_interrupt",
     "test_live_models",
     "test_wheel",

