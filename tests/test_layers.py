@@ -15,7 +15,6 @@ BELOW = "everything below"
 MAY_IMPORT = {
     "pytest_plugin": BELOW,
     "cli": BELOW,
-    "cli_options": "budget planning monitor deployment convert samples engines files report errors",
     "benchmark": BELOW,
     "pipeline": BELOW,
     "report": BELOW,

@@ -11,7 +11,7 @@ import pytest
 from command_line import BOARD, Finished, finish, wait_for_stage
 
 from tinydeploy import pipeline
-from tinydeploy.cli import ENGINE
+from tinydeploy.cli.options import ENGINE
 from tinydeploy.engines import ENGINES
 from tinydeploy.errors import UsageError
 
@@ -41,7 +41,7 @@ def test_a_bug_is_told_as_one_with_its_place_and_an_exit_code_of_its_own(tool):
     assert finished.code == 70
     first, place, hint = finished.err.splitlines()
     assert first == "error: an internal error: KeyError: 'engine'"
-    assert place.startswith("  place  tinydeploy/cli.py:")
+    assert place.startswith("  place  tinydeploy/cli/")
     assert hint.startswith("  try    this is a bug; please report it with: ")
     error = error_in((tool.folder / "result.json").read_text())
     assert (error["exit_code"], error["summary"]) == (70, "an internal error: KeyError: 'engine'")
