@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinydeploy.convert.precision import is_integer
 from tinydeploy.convert.quantize import QuantizationSettings
+from tinydeploy.errors import FitError
 from tinydeploy.model.graph import Graph
 from tinydeploy.model.integer import require_integer
 from tinydeploy.model.reader import read_model
@@ -16,6 +17,9 @@ from tinydeploy.samples.source import AnySamples, SampleSource, sample_source
 
 if TYPE_CHECKING:
     from tinydeploy.convert.conversion import Conversion
+
+_LARGEST_INPUT_BYTES = 32 << 20
+"""Far beyond what any board has; several samples of it are far beyond what this computer may have."""
 
 _VERIFIED_OF_CONVERSION = 100
 """Held-out samples that go to the board, besides the default ones, where the model was converted on the way."""
@@ -61,7 +65,16 @@ def verification_samples(model: IntegerModel, samples: AnySamples | None) -> Sam
 
     Raises:
         UsageError: They cannot be read, or do not fit the model.
+        FitError: One input alone is more than any board has memory for.
     """
+    graph = model.graph
+    nbytes = sum(graph.tensors[index].nbytes for index in graph.inputs)
+    if nbytes > _LARGEST_INPUT_BYTES:
+        raise FitError(
+            f"one input takes {nbytes:,} B, which no microcontroller has room for",
+            where={"model": graph.name},
+            hint="make the model's input smaller, and convert it again",
+        )
     defaults, given = default_samples(model.graph), sample_source(samples)
     if model.conversion is not None and model.conversion.calibration is not None:
         given = _some(model.graph, model.conversion.calibration.held_out)

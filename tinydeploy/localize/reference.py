@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinydeploy.convert.flatbuffer import damage_told, pack, unpack
 from tinydeploy.model.graph import DType, Graph
 from tinydeploy.samples import Samples
 from tinydeploy.verify.oracle import reference_outputs
@@ -36,6 +35,8 @@ def layer_reference(graph: Graph, samples: Samples) -> LayerReference:
     Raises:
         ModelError: The interpreter refuses it.
     """
+    from tinydeploy.convert.flatbuffer import damage_told, pack, unpack  # which loads the reader's package
+
     written = (index for op in graph.ops for index in op.outputs)
     shown = [index for index in written if graph.tensors[index].dtype in _DTYPES]
     with damage_told(graph.name):
