@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bare_board import add_upload, bare_board
 from click.testing import CliRunner
 from command_line import DIGITS, DIGITS_SAMPLES
 from random_graphs import Net
@@ -210,6 +211,17 @@ def test_an_output_that_lies_too_close_to_the_input_it_replaces_is_the_memory_pl
     localization = found(workshop.verify(DIGITS))
     assert localization.fault is Fault.MEMORY_PLAN
     assert localization.because == "it is right when every tensor has memory of its own"
+
+
+def test_a_real_board_is_flashed_for_it_and_runs_its_own_firmware_again(workshop, tmp_path):
+    add_upload(workshop.firmware)
+    workshop.plant("kernels/scalar/average_pool_2d.c", "+ by.count / 2)", "+ by.count / 2 - 1)")
+    with bare_board(tmp_path) as (board, port):
+        target = Target(board=str(board), engine="aot")
+        assert not pipeline.flash(DIGITS, target, port=str(port)).ok
+        localization = found(pipeline.verify(DIGITS, target, port=str(port), localize=True))
+        assert (localization.difference.layer, localization.fault) == (6, Fault.KERNEL)
+        assert not pipeline.verify(DIGITS, target, port=str(port)).ok, "which asks for the board's own firmware"
 
 
 def test_what_reference_kernels_compute_wrong_too_is_not_the_kernels_fault(workshop):

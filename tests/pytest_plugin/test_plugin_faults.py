@@ -4,35 +4,13 @@ The copy has a kernel that computes something else, one that does not compile, a
 without its emulator, which a script starts when PlatformIO's upload step writes to the board.
 """
 
-import contextlib
-import os
 import shutil
-import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bare_board import add_upload, bare_board
 from command_line import CHECKOUT, DIGITS
-
-from tinydeploy.files import data_dir
-
-ADDED_TO_BUILDER = """
-tool = env.VerboseAction("sh {script} $UPLOAD_PORT $SOURCE", "Uploading $SOURCE")
-AlwaysBuild(env.Alias("upload", program, tool))
-"""
-
-# Writes to the board: whatever ran at the port ends, and the port is there again once the new firmware runs.
-WRITE = """
-[ -e "$1.refuses" ] && { echo "Failed to connect to ESP32: Wrong boot mode detected"; exit 1; }
-[ -e "$1.pid" ] && kill -9 "$(cat "$1.pid")"
-rm -f "$1"
-echo written >> "$1.log"
-qemu="qemu-system-arm -machine mps2-an385 -display none -monitor none -serial pty -kernel $2"
-setsid sh -c "exec $qemu" > "$1.qemu" 2>&1 &
-echo $! > "$1.pid"
-until grep -q /dev/pts "$1.qemu"; do sleep 0.05; done
-ln -s "$(grep -o '/dev/pts/[0-9]*' "$1.qemu")" "$1"
-"""
 
 TESTS = f"""
 DIGITS = {str(DIGITS)!r}
@@ -86,10 +64,7 @@ def faulty(project, tmp_path_factory):
     wrong = kernels / "fully_connected.c"
     wrong.write_text(wrong.read_text().replace("sum = layer->bias[channel];", "sum = layer->bias[channel] + 500;"))
     (kernels / "softmax.c").write_text("int td_softmax(void) { return undeclared; }\n")
-    script = copy / "write.sh"
-    script.write_text(WRITE)
-    with (copy / "firmware" / "platform" / "builder" / "main.py").open("a") as builder:
-        builder.write(ADDED_TO_BUILDER.format(script=script))
+    add_upload(copy / "firmware")
     assert "+ 500" in wrong.read_text()
     return replace(project, checkout=copy)
 
@@ -97,15 +72,8 @@ def faulty(project, tmp_path_factory):
 @pytest.fixture(scope="module")
 def real_board(faulty):
     """The file of a real board, and the port at which it is; what runs there is ended after the tests."""
-    text = (data_dir("boards") / "qemu-cortex-m3.toml").read_text().replace('id = "qemu-cortex-m3"', 'id = "bare"')
-    before, _, emulator = text.partition("[emulator]")
-    path = faulty.folder / "bare.toml"
-    path.write_text(before + emulator[emulator.index("\n[") :])
-    port = faulty.folder / "ttyBARE"
-    port.symlink_to("nothing")
-    yield path, port
-    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        os.kill(int(Path(f"{port}.pid").read_text()), signal.SIGKILL)
+    with bare_board(faulty.folder) as board:
+        yield board
 
 
 @pytest.fixture(scope="module")
