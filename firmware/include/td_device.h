@@ -85,6 +85,7 @@ struct td_device {
     struct td_counters counters;
     volatile uint32_t app_overruns; /* written by the application alone */
     uint32_t session;               /* 0: none */
+    uint32_t unnamed_id;            /* no RESULT of the session has named this id, or a later one */
     int32_t model_status;           /* of td_model.init() */
     uint8_t *layer_ticks;           /* TD_LAYERS times 32 bits, little endian */
     uint32_t layers_id;             /* the inference they are of */

@@ -53,6 +53,7 @@ static void start_session(struct td_device *device, uint32_t session)
     device->replies.pending = 0;
     device->replies.sequence[TD_MSG_INPUT] = 0;
     device->layers_valid = false;
+    device->unnamed_id = 0;
     td_inputs_reset(&device->inputs);
     td_outputs_reset(&device->outputs);
 #ifdef TD_OBSERVABLE
@@ -121,6 +122,7 @@ static enum td_error take_input(struct td_device *device, const uint8_t *payload
     return TD_ERROR_NONE;
 }
 
+/* The first RESULT that names an id says that the host has all before it: this one has been sent unasked, or will be. */
 static enum td_error take_result(struct td_device *device, const uint8_t *payload)
 {
     const uint32_t id = td_get_u32(&payload[0]);
@@ -128,12 +130,16 @@ static enum td_error take_result(struct td_device *device, const uint8_t *payloa
     if (id > device->inputs.next_id || offset >= TD_OUTPUT_BYTES) {
         return TD_ERROR_BAD_REQUEST;
     }
+    const bool is_asked_for = id < device->unnamed_id;
     td_outputs_release_before(&device->outputs, id);
     struct td_output *output = td_outputs_find(&device->outputs, id);
     if (output == NULL && id < device->inputs.run_id) {
         return TD_ERROR_GONE;
     }
-    if (output != NULL && output->state == TD_OUTPUT_HELD) {
+    if (!is_asked_for) {
+        device->unnamed_id = id + 1;
+    }
+    if (is_asked_for && output != NULL && output->state == TD_OUTPUT_HELD) {
         output->sent = offset;
         output->sending = true;
     } else {

@@ -36,6 +36,9 @@ class Hand:
     def input(self, input_id: int, data: bytes) -> bytes:
         return b"".join(self.chunk(input_id, at, data[at : at + 128]) for at in range(0, len(data), 128))
 
+    def result(self, result_id: int) -> bytes:
+        return self.frame(Message.RESULT, ResultRequest(id=result_id, offset=0).pack())
+
 
 @pytest.fixture
 def hand(build: Build) -> Iterator[Hand]:
@@ -112,8 +115,17 @@ def test_an_input_that_is_repeated_is_not_computed_again(hand: Hand) -> None:
     data = random_inputs(1)[0]
     hand.step(hand.input(0, data))
     assert ack_in(hand.step(hand.input(0, data))) == Ack(next_id=1, next_offset=0, end_id=3)
-    again = hand.step(hand.frame(Message.RESULT, ResultRequest(id=0, offset=0).pack()))
-    assert b"".join(frame.payload[16:] for frame in again) == expected_output(data, 1)
+    assert ack_in(hand.step(hand.result(0))) == Ack(next_id=1, next_offset=0, end_id=3)
+    assert b"".join(frame.payload[16:] for frame in hand.step(hand.result(0))) == expected_output(data, 1)
+
+
+def test_a_result_is_sent_again_to_who_names_it_again_and_not_to_who_acknowledges_those_before_it(hand: Hand) -> None:
+    first, second = random_inputs(2)
+    hand.step(hand.input(0, first) + hand.input(1, second))
+    assert ack_in(hand.step(hand.result(1))) == Ack(next_id=2, next_offset=0, end_id=4)
+    assert b"".join(frame.payload[16:] for frame in hand.step(hand.result(1))) == expected_output(second, 2)
+    (gone,) = hand.step(hand.result(0))
+    assert gone.message == Message.ERROR | REPLY
 
 
 def test_inputs_beyond_the_credits_are_dropped_and_counted(hand: Hand) -> None:
@@ -123,6 +135,6 @@ def test_inputs_beyond_the_credits_are_dropped_and_counted(hand: Hand) -> None:
     assert ack_in(hand.step(hand.chunk(4, 0, inputs[4][:128]))) == Ack(next_id=4, next_offset=0, end_id=4)
     (reply,) = hand.step(hand.frame(Message.STATS))
     assert Stats.unpack(reply.payload).overruns == 1
-    computed = hand.step(hand.frame(Message.RESULT, ResultRequest(id=2, offset=0).pack()))
+    computed = hand.step(hand.result(2))
     outputs = b"".join(frame.payload[16:] for frame in computed if frame.message == Message.RESULT | REPLY)
     assert outputs == expected_output(inputs[2], 3) + expected_output(inputs[3], 4)

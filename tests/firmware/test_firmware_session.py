@@ -77,7 +77,7 @@ def test_a_host_counts_its_own_traffic(build: Build) -> None:
     assert ran.frames_sent == stats.frames >= 10 * 8  # 1,000 B in chunks of 128
     assert ran.frames_received >= 10 * 6  # 644 B likewise
     assert (ran.frames_damaged, ran.chunks_repeated) == (0, 0)
-    assert ran.results_repeated <= ran.frames_received - 10 * 6  # a host on a busy machine asks for some twice
+    assert ran.results_repeated <= 6, "a host on a busy machine may ask for one again; none comes twice as a rule"
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,12 @@ class _Flight:
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """A RESULT on its way: the number of its frame, what it asks for and when it left."""
+    """A RESULT on its way: the number of its frame, what it names and when it left; whether that may be missing."""
 
     sequence: int
     id: int
     sent_at: float
+    may_be_lost: bool
 
 
 class Transfer:
@@ -87,6 +88,7 @@ class Transfer:
         self._results = Results(next_id=first_id, output_bytes=hello.output_bytes, buffers=hello.buffers)
         self._computed_id = first_id  # the device has computed those before it
         self._is_to_ask = end_id == first_id
+        self._may_be_lost = False
         self._asked: _Asked | None = None
         self._asked_for: tuple[int, int] | None = None
 
@@ -129,7 +131,8 @@ class Transfer:
         if self._is_to_ask:
             self._is_to_ask = False
             result_id, offset = self._results.missing
-            self._asked = _Asked(sequence=sequence, id=result_id, sent_at=now)
+            self._asked = _Asked(sequence=sequence, id=result_id, sent_at=now, may_be_lost=self._may_be_lost)
+            self._may_be_lost = False
             return ResultRequest(id=result_id, offset=offset)
         if len(self._flights) >= WINDOW_CHUNKS or self._next >= self._end:
             return None
@@ -156,9 +159,13 @@ class Transfer:
         if self._flights and _is_not_before(sequence, self._flights[0].sequence):
             self._chunk_size.lost(self._flights[0].size)
             self._rewind()
-        if self._asked and _is_not_before(sequence, self._asked.sequence):
-            self._asked = None
         self._computed_id = max(self._computed_id, ack.end_id - self._hello.buffers)
+        if self._asked and _is_not_before(sequence, self._asked.sequence):
+            # The device gives a result only to who names it again: what was to say so before may have been lost too.
+            if self._asked.may_be_lost and self._computed_id > self.result_id == self._asked.id:
+                self._ask_again()
+            else:
+                self._asked = None
         return None if sent_at is None else now - sent_at
 
     def on_result(self, chunk: ResultChunk) -> list[InferenceResult]:
@@ -177,7 +184,7 @@ class Transfer:
 
     def on_damage(self) -> None:
         """Asks at once what it was: the reply says how far the device is, or is the result."""
-        self._is_to_ask = True
+        self._ask_again()
 
     def on_silence(self) -> None:
         """Asks how far the device is, and for the next result. What it says that it has not is sent again.
@@ -187,7 +194,7 @@ class Transfer:
         """
         if self.is_lossy:
             self._rewind()
-        self._is_to_ask = True
+        self._ask_again()
 
     def _advance(self, acked: int, end_id: int) -> None:
         """The device has everything before this position, and buffers for the inputs before this one."""
@@ -206,7 +213,11 @@ class Transfer:
         gap = self._results.missing
         if gap != self._asked_for:
             self._asked_for = gap
-            self._is_to_ask = True
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Asks for the next result, which may have been lost."""
+        self._is_to_ask = self._may_be_lost = True
 
     def _rewind(self) -> None:
         """Sends again from what the device wants next."""
