@@ -100,6 +100,8 @@ class Exchange:
         if self._transfer.progress != before:
             self._progressed_at = now
             self._retry.progressed()
+        elif now - self._progressed_at >= self._progress_s:
+            raise failures.stuck(self._channel.name, self._progress_s, self._transfer.result_id)
         return results
 
     @property
@@ -111,8 +113,6 @@ class Exchange:
     def _repeat(self, now: float) -> None:
         if now - self._heard_at >= self._silence_s:
             raise failures.silent(self._channel.name, self._silence_s)
-        if now - self._progressed_at >= self._progress_s:
-            raise failures.stuck(self._channel.name, self._progress_s, self._transfer.result_id)
         self._retry.expired()
         self._transfer.on_silence()
         self._send(fenced=True)

@@ -161,11 +161,10 @@ class Transfer:
             self._rewind()
         self._computed_id = max(self._computed_id, ack.end_id - self._hello.buffers)
         if self._asked and _is_not_before(sequence, self._asked.sequence):
-            # The device gives a result only to who names it again: what was to say so before may have been lost too.
+            # The device gives a result only to who names it again: what was to name it first may have been lost too.
             if self._asked.may_be_lost and self._computed_id > self.result_id == self._asked.id:
-                self._ask_again()
-            else:
-                self._asked = None
+                self._is_to_ask = True
+            self._asked = None
         return None if sent_at is None else now - sent_at
 
     def on_result(self, chunk: ResultChunk) -> list[InferenceResult]:
