@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.errors import BuildError, ModelError
+from tinydeploy.model.next_steps import AGAIN, INSIDE, SMALLER
 from tinydeploy.model.text import printable
 
 Ints = tuple[int, ...]
@@ -30,9 +31,6 @@ _BUDGET_PER_BYTE = 2
 # Far above any model for a microcontroller: what is planned for them takes seconds, in part by their squares.
 _MAX_TENSORS = 4_000
 _MAX_OPS = 1_000
-_SMALLER = "give a model for a microcontroller, or divide this one"
-_AGAIN = "convert the model again"
-_INSIDE = "convert the model again, as one file below 2 GB without external buffers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +116,9 @@ class _Decoder:
         with guarded("the header"):
             model = self.schema.Model.GetRootAs(self.data, 0)
             if model.Version() != 3:
-                raise ModelError(f"schema version {model.Version()} is not supported, only 3", hint=_AGAIN)
+                raise ModelError(f"schema version {model.Version()} is not supported, only 3", hint=AGAIN)
             if model.SubgraphsLength() == 0:
-                raise ModelError("the model has no graph", hint=_AGAIN)
+                raise ModelError("the model has no graph", hint=AGAIN)
             subgraph = model.Subgraphs(0)
             codes = [
                 self._code(model.OperatorCodes(i))
@@ -151,7 +149,7 @@ class _Decoder:
         """The indices of a vector of tables."""
         indices = range(self._count(length))
         if length > most:
-            raise ModelError(f"the model has {length:,} {what}, at most {most:,} are supported", hint=_SMALLER)
+            raise ModelError(f"the model has {length:,} {what}, at most {most:,} are supported", hint=SMALLER)
         return indices
 
     def _vector(self, table: Table, field: str, size: int) -> npt.NDArray[Any] | None:
@@ -223,7 +221,7 @@ class _Decoder:
             kind, is_custom = codes[table.OpcodeIndex()]
             if table.LargeCustomOptionsOffset() > 1:
                 raise ModelError(
-                    f"op {index} {kind} keeps its options outside the flatbuffer, which is not supported", hint=_INSIDE
+                    f"op {index} {kind} keeps its options outside the flatbuffer, which is not supported", hint=INSIDE
                 )
             return RawOp(
                 kind=kind,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tinydeploy.errors import ModelError, UsageError
 from tinydeploy.model.formats import CONVERT, check_identifier
 from tinydeploy.model.graph import DType, Graph, Op, Quantization, Tensor
+from tinydeploy.model.next_steps import AGAIN, INSIDE, SMALLER
 from tinydeploy.model.options import read_options
 from tinydeploy.model.raw import RawModel, RawTensor, decode
 from tinydeploy.model.shapes import check_op, checks_shapes_of
@@ -30,11 +31,8 @@ _MAX_TENSOR_BYTES = (1 << 31) - 1
 # Of all tensors together, the size of their last dimension: analyses keep some tens of bytes for each. Models for
 # microcontrollers have some thousands.
 _MAX_CHANNELS = 4 << 20
-_AGAIN = "convert the model again"
-_INSIDE = "convert the model again, as one file below 2 GB without external buffers"
 _QUANTIZE = "convert the model again, with one scale a tensor or a channel"
 _RESHAPE = "join dimensions in the model"
-_SMALLER = "give a model for a microcontroller, or divide this one"
 _BATCH_1 = "convert it with batch size 1, as in tf.keras.Input(shape, batch_size=1)"
 _STATELESS = "make the state an input and an output of the model, or use an LSTM or SVDF op"
 
@@ -89,7 +87,7 @@ def read_bytes(path: Path) -> bytes:
         if size > _MAX_FILE_BYTES:
             raise ModelError(
                 f"{path} is too large for a model: {size:,} bytes, at most {_MAX_FILE_BYTES:,}",
-                hint=_SMALLER,
+                hint=SMALLER,
             )
         return path.read_bytes()
     except OSError as error:
@@ -177,15 +175,15 @@ def _tensor(index: int, raw: RawTensor, used: bool) -> Tensor:
     if raw.is_sparse:
         raise ModelError(f"{label} is sparse, which is not supported", hint="convert the model without sparsity")
     if raw.is_external:
-        raise ModelError(f"{label} keeps its data outside the flatbuffer, which is not supported", hint=_INSIDE)
+        raise ModelError(f"{label} keeps its data outside the flatbuffer, which is not supported", hint=INSIDE)
     if len(raw.shape) > _MAX_RANK:
         raise ModelError(f"{label} has {len(raw.shape)} dimensions, at most {_MAX_RANK} are supported", hint=_RESHAPE)
     if any(size < (1 if used else 0) for size in raw.shape):
         raise ModelError(f"{label} has an unusable shape: {shape_text(raw.shape)}", hint=_BATCH_1)
     if math.prod(raw.shape) * dtype.itemsize > _MAX_TENSOR_BYTES:
-        raise ModelError(f"{label} is too large: {shape_text(raw.shape)} {dtype.value}", hint=_SMALLER)
+        raise ModelError(f"{label} is too large: {shape_text(raw.shape)} {dtype.value}", hint=SMALLER)
     if raw.is_variable and raw.data.size:
-        raise ModelError(f"{label} is a variable and a constant at once", hint=_AGAIN)
+        raise ModelError(f"{label} is a variable and a constant at once", hint=AGAIN)
     return Tensor(
         index=index,
         name=raw.name,
@@ -203,7 +201,7 @@ def _constant(label: str, raw: RawTensor, dtype: DType) -> npt.NDArray[np.generi
         shown = f"{shape_text(raw.shape)} {dtype.value}"
         raise ModelError(
             f"{label} has {raw.data.size:,} bytes of data, its shape {shown} needs {needed:,}",
-            hint=_AGAIN,
+            hint=AGAIN,
         )
     return raw.data.view(dtype.numpy).reshape(raw.shape)
 
@@ -220,15 +218,15 @@ def _quantization(label: str, raw: RawTensor, dtype: DType) -> Quantization | No
     # Old converters give a bias the axis that its weights have.
     axis = 0 if len(raw.shape) == 1 else raw.axis
     if len(raw.zero_points) != channels:
-        raise ModelError(f"{label} has {channels} scales, but {len(raw.zero_points)} zero points", hint=_AGAIN)
+        raise ModelError(f"{label} has {channels} scales, but {len(raw.zero_points)} zero points", hint=AGAIN)
     if channels > 1 and not (0 <= axis < len(raw.shape) and raw.shape[axis] == channels):
         shown = shape_text(raw.shape)
-        raise ModelError(f"{label} has {channels} scales along axis {axis} of its shape {shown}", hint=_AGAIN)
+        raise ModelError(f"{label} has {channels} scales along axis {axis} of its shape {shown}", hint=AGAIN)
     if not all(math.isfinite(scale) and scale > 0 for scale in raw.scales):
-        raise ModelError(f"{label} has a scale that is not a positive number", hint=_AGAIN)
+        raise ModelError(f"{label} has a scale that is not a positive number", hint=AGAIN)
     lowest, highest = dtype.integer_range
     if not all(lowest <= zero_point <= highest for zero_point in raw.zero_points):
-        raise ModelError(f"{label} has a zero point outside the range of {dtype.value}", hint=_AGAIN)
+        raise ModelError(f"{label} has a zero point outside the range of {dtype.value}", hint=AGAIN)
     return Quantization(scales=raw.scales, zero_points=raw.zero_points, axis=axis if channels > 1 else 0)
 
 
@@ -239,7 +237,7 @@ def _check_channels(tensors: tuple[Tensor, ...]) -> None:
         raise ModelError(
             f"the model's tensors have {channels:,} channels in all, at most {_MAX_CHANNELS:,} are supported; "
             f"{tensor_label(largest)} has {largest.shape[-1]:,}",
-            hint=_SMALLER,
+            hint=SMALLER,
         )
 
 
