@@ -1,4 +1,4 @@
-"""A thousand inferences on a virtual board behind a line that damages one byte in a hundred; and millions of random bytes."""
+"""A virtual board behind a line that damages one byte in a hundred; and one that gets millions of random bytes."""
 
 import os
 from collections.abc import Callable, Iterator
