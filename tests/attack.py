@@ -154,6 +154,7 @@ def _child(place: Path, verb: str, command: Callable[[], int]) -> NoReturn:
     code = _RAISED
     try:
         faulthandler.disable()  # what ends it is told by its exit code
+        sys.dont_write_bytecode = True  # which would be a file outside
         os.chdir(place)
         for descriptor, name in ((1, f"{verb}.out"), (2, f"{verb}.err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)

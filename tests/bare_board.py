@@ -20,12 +20,12 @@ AlwaysBuild(env.Alias("upload", program, tool))
 WRITE = """
 [ -e "$1.refuses" ] && { echo "Failed to connect to ESP32: Wrong boot mode detected"; exit 1; }
 [ -e "$1.pid" ] && kill -9 "$(cat "$1.pid")"
-rm -f "$1"
+rm -f "$1" "$1.qemu"
 echo written >> "$1.log"
 qemu="qemu-system-arm -machine mps2-an385 -display none -monitor none -serial pty -kernel $2"
 setsid sh -c "exec $qemu" > "$1.qemu" 2>&1 &
 echo $! > "$1.pid"
-until grep -q /dev/pts "$1.qemu"; do sleep 0.05; done
+until grep -qs /dev/pts "$1.qemu"; do sleep 0.05; done
 ln -s "$(grep -o '/dev/pts/[0-9]*' "$1.qemu")" "$1"
 """
 

@@ -5,7 +5,6 @@ Code that raises one fills these in; ``cli.main`` prints them and exits. Nothing
 failure; an exception that is not a `TinydeployError` is a bug, and is told as an `InternalError`.
 """
 
-import difflib
 import os
 import traceback
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,8 @@ def visible(text: str) -> str:
 
 def near_key(key: str, known: Iterable[str]) -> str:
     """What may have been meant by a key that there is not, in parentheses; else all that there are."""
+    import difflib  # which few need
+
     keys = tuple(known)
     near = difflib.get_close_matches(key, keys, n=1)
     return f"(did you mean {near[0]}?)" if near else f"(there is {', '.join(keys)})"
