@@ -7,6 +7,7 @@ tables. Sources: tensorflow/lite/kernels/internal/{quantization_util,common}.cc 
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Multiplier:
     shift: int
 
 
+@lru_cache(maxsize=1 << 14)  # each channel's is asked for several times, by every set of kernels
 def quantize_multiplier(real: float) -> Multiplier:
     """QuantizeMultiplier: a non-negative real factor as mantissa and shift; factors below 2**-32 become 0."""
     if real == 0.0:
