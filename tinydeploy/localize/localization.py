@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinydeploy.model.graph import Graph
+from tinydeploy.verify.compare import differs, largest_distance
 
 Array = npt.NDArray[np.generic]
 
@@ -65,28 +66,19 @@ def layer_difference(
 
     ``channels`` are those of the model's last dimension that the arrays have; None: all.
     """
-    differs = is_different(got, expected)
-    index = tuple(int(place) for place in np.unravel_index(int(np.argmax(differs)), got.shape))
+    wrong = differs(got, expected)
+    index = tuple(int(place) for place in np.unravel_index(int(np.argmax(wrong)), got.shape))
     quantization = graph.tensors[tensor].quantization
-    with np.errstate(invalid="ignore"):
-        distances = np.abs(got.astype(np.float64) - expected.astype(np.float64))[differs]
     return LayerDifference(
         sample=sample,
         layer=layer,
         tensor=tensor,
         values=got.size,
-        differing=int(np.count_nonzero(differs)),
-        max_abs_diff=float(np.nan_to_num(distances, nan=np.inf).max()),
+        differing=int(np.count_nonzero(wrong)),
+        max_abs_diff=largest_distance(got, expected),
         index=index if channels is None else (*index[:-1], channels[index[-1]]),
         device=float(got[index]),
         reference=float(expected[index]),
         scale=quantization.scale if quantization else None,
         zero_point=quantization.zero_point if quantization else None,
     )
-
-
-def is_different(got: Array, expected: Array) -> npt.NDArray[np.bool_]:
-    """Where the bits of two arrays of one shape and type differ."""
-    bits = np.dtype(f"u{got.dtype.itemsize}")
-    differs: npt.NDArray[np.bool_] = np.ascontiguousarray(got).view(bits) != np.ascontiguousarray(expected).view(bits)
-    return differs

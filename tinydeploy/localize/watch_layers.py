@@ -10,11 +10,11 @@ from tinydeploy.engines.interface import EnginePlan
 from tinydeploy.link.messages import Memory
 from tinydeploy.link.observation import Observation
 from tinydeploy.link.session import Session
-from tinydeploy.localize.localization import is_different
 from tinydeploy.localize.reference import LayerReference
 from tinydeploy.memory.memory_map import BlockKind
 from tinydeploy.model.graph import Op
 from tinydeploy.samples import Samples
+from tinydeploy.verify.compare import differs, largest_distance
 from tinydeploy.verify.wire import pack_sample
 
 Array = npt.NDArray[np.generic]
@@ -40,10 +40,9 @@ class Seen:
     @property
     def is_right(self) -> bool:
         """Whether they agree."""
-        differs = is_different(self.device, self.reference)
-        if not self.tolerance or not differs.any():
-            return not differs.any()
-        return float(np.abs(self.device.astype(np.float64) - self.reference.astype(np.float64)).max()) <= self.tolerance
+        if self.tolerance:
+            return largest_distance(self.device, self.reference) <= self.tolerance
+        return not differs(self.device, self.reference).any()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,6 +16,7 @@ from tinydeploy.link.results import InferenceResult
 from tinydeploy.link.session import Session
 from tinydeploy.monitor.record import Comparison, as_line, header_of, line_of
 from tinydeploy.monitor.snapshot import Score, Snapshot, Tally, Unit, best_classes
+from tinydeploy.verify.wire import unpack_tensor
 
 if TYPE_CHECKING:
     from tinydeploy.link.messages import Stats
@@ -172,9 +173,8 @@ class Watch:
 
     def _classes(self, output: bytes) -> tuple[Score, ...]:
         spec = self._session.hello.outputs[0]
-        values = np.frombuffer(output[spec.offset : spec.offset + spec.nbytes], spec.dtype.numpy)
         return best_classes(
-            values,
+            unpack_tensor(output, spec),
             scale=spec.scale,
             zero_point=spec.zero_point,
             names=self._watching.labels,

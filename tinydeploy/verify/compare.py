@@ -107,9 +107,9 @@ def compare(
         if got.shape != expected.shape or got.dtype != expected.dtype:
             raise ValueError(f"outputs are {got.dtype}{got.shape}, expected {expected.dtype}{expected.shape}")
     count = len(reference.outputs[0])
-    masks = [_differs(got, expected).reshape(count, -1) for got, expected in pairs]
+    masks = [differs(got, expected).reshape(count, -1) for got, expected in pairs]
     wrong = np.logical_or.reduce([mask.any(axis=1) for mask in masks])
-    distances = [_largest(*pair) for pair in pairs]
+    distances = [largest_distance(*pair) for pair in pairs]
     return Comparison(
         oracle=reference.oracle,
         samples=count,
@@ -139,18 +139,19 @@ def _is_near(distances: Sequence[float], tolerance: int, sizes: Sequence[float])
     return all(distance <= (tolerance + 0.5) * size for distance, size in zip(distances, sizes, strict=True))
 
 
-def _differs(got: Array, expected: Array) -> npt.NDArray[np.bool_]:
-    """Where the bits differ; floats are compared as the integers of their size."""
+def differs(got: Array, expected: Array) -> npt.NDArray[np.bool_]:
+    """Where the bits of two arrays of one shape and type differ; floats are compared as the integers of their size."""
     bits = np.dtype(f"u{got.dtype.itemsize}")
     mask: npt.NDArray[np.bool_] = np.ascontiguousarray(got).view(bits) != np.ascontiguousarray(expected).view(bits)
     return mask
 
 
-def _largest(got: Array, expected: Array) -> float:
+def largest_distance(got: Array, expected: Array) -> float:
+    """The largest difference of two arrays of one shape; infinite where one side is no number and the other is."""
     with np.errstate(invalid="ignore"):
         distance = np.abs(got.astype(np.float64) - expected.astype(np.float64))
     # Not a number on both sides, or the same infinity, is no distance; on one side it is an endless one.
-    distance[~_differs(got, expected)] = 0
+    distance[~differs(got, expected)] = 0
     distance[np.isnan(distance)] = np.inf
     return float(distance.max(initial=0))
 

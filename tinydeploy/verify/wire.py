@@ -20,8 +20,9 @@ def pack_sample(sample: Sequence[Array], hello: Hello) -> bytes:
 
 def unpack_outputs(outputs: Sequence[bytes], hello: Hello) -> tuple[Array, ...]:
     """One array per graph output, of shape (samples, *tensor shape)."""
-    return tuple(np.stack([_tensor(output, spec) for output in outputs]) for spec in hello.outputs)
+    return tuple(np.stack([unpack_tensor(output, spec) for output in outputs]) for spec in hello.outputs)
 
 
-def _tensor(output: bytes, spec: TensorSpec) -> Array:
+def unpack_tensor(output: bytes, spec: TensorSpec) -> Array:
+    """One tensor among the bytes of one output, in its shape."""
     return np.frombuffer(output[spec.offset : spec.offset + spec.nbytes], spec.dtype.numpy).reshape(spec.shape)
