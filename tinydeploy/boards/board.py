@@ -188,6 +188,11 @@ class Board:
         return self.flash.bytes
 
     @property
+    def stack_beside_elf_bytes(self) -> int:
+        """Stack that an ELF's RAM does not have: a framework's linker script leaves it what remains."""
+        return self.stack_bytes if self.framework else 0
+
+    @property
     def ram_bytes(self) -> int:
         """All that variables and the stack (``stack_bytes``) may take together."""
         has_stack_apart = any(region.holds == "stack" for region in self.memory)

@@ -51,8 +51,8 @@ def _memory(plan: Plan, earlier: Earlier, image: Image | None) -> tuple[Figure, 
 
 
 def _of_elf(plan: Plan, ram_bytes: int, flash_bytes: int, source: Source, origin: str) -> tuple[Figure, Figure]:
-    """What an ELF says. A framework's linker script leaves the stack what remains of the RAM, so it comes on top."""
-    beside = plan.board.stack_bytes if plan.board.framework else 0
+    """What an ELF says, and the stack where that is not in it."""
+    beside = plan.board.stack_beside_elf_bytes
     return (
         Figure(value=ram_bytes + beside, source=source, origin=origin),
         Figure(value=flash_bytes, source=source, origin=origin),

@@ -52,9 +52,8 @@ class Firmware:
 
     @property
     def ram_bytes(self) -> int:
-        """All RAM that it takes. A framework's linker script leaves the stack what remains, so that comes on top."""
-        board = self.plan.board
-        return self.build.image.ram_bytes + (board.stack_bytes if board.framework else 0)
+        """All RAM that it takes."""
+        return self.build.image.ram_bytes + self.plan.board.stack_beside_elf_bytes
 
     def settle(self, port: Callable[[], str | None], log: FrameLog) -> Build:
         """The firmware; where its arena is only estimated, the board at ``port()`` is asked for its size first."""
