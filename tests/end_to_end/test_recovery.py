@@ -135,17 +135,20 @@ def test_the_next_host_has_a_result_within_two_seconds(
 
 
 @pytest.mark.realtime
+@pytest.mark.parametrize("accident", [kill_a_host, reset_the_board, lose_the_port])
 def test_a_command_takes_no_longer_after_an_accident(
-    kept: Kept, record_property: Callable[[str, object], None]
+    accident: Callable[[Kept], None], kept: Kept, record_property: Callable[[str, object], None]
 ) -> None:
     """Than without: most of its time is its own, to read the model and to compute the reference."""
-    undisturbed_s = kept.seconds_to_verify()
-    for accident in (kill_a_host, reset_the_board, lose_the_port):
+
+    def attempt(_: int) -> float:
+        undisturbed_s = kept.seconds_to_verify()
         accident(kept)
-        taken_s = kept.seconds_to_verify()
-        print(f"{accident.__name__}: {taken_s:.2f} s, undisturbed {undisturbed_s:.2f} s")
-        record_property(f"{accident.__name__}_seconds", round(taken_s, 3))
-        assert taken_s < 2 * undisturbed_s + LIMIT_S
+        return kept.seconds_to_verify() - undisturbed_s
+
+    longer_s = best_within(LIMIT_S, attempt)
+    record_property("seconds_longer", round(longer_s, 3))
+    assert longer_s < LIMIT_S
 
 
 def test_a_session_goes_on_after_its_board_was_reset(kept: Kept) -> None:
