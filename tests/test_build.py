@@ -17,7 +17,7 @@ from stub_project import COPY_MODEL, stub_project
 
 from tinydeploy.boards import find_board, load_boards
 from tinydeploy.build import build_project
-from tinydeploy.errors import BuildError, FitError
+from tinydeploy.errors import BuildError, FitError, UsageError
 from tinydeploy.files import data_dir, write_tree
 from tinydeploy.image import read_image
 
@@ -249,6 +249,18 @@ def pio_run(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, env={**env, "HOME": str(home)}, capture_output=True, text=True, check=False, timeout=120
     )
+
+
+@pytest.mark.parametrize("name", ["a(b)", "it's", "a;b", "a,b", "a, b", "50%", "a $HOME"])
+def test_a_folder_that_no_shell_takes_as_it_is_is_refused_before_anything_is_written(name, tmp_path):
+    with pytest.raises(UsageError, match="nothing can be built in a folder with '?.* in its path") as caught:
+        build_project(stub_project(M4), tmp_path / name)
+    assert caught.value.where == {"folder": str(tmp_path / name)}
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_with_a_space_may_have_all_that_quotes_keep(tmp_path):
+    assert build_project(stub_project(M4), tmp_path / "it's (mine); a & b").code_bytes > 3000
 
 
 def test_a_project_builds_with_plain_platformio_and_after_it_was_moved(tmp_path):

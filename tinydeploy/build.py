@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinydeploy.boards import Board
-from tinydeploy.errors import BuildError, FitError
+from tinydeploy.errors import BuildError, FitError, UsageError
 from tinydeploy.files import locked, mark_used, remove_file, remove_tree, write_file, write_tree
 from tinydeploy.image import Image, read_image
 from tinydeploy.platformio import first_errors, run_platformio, words_of
@@ -20,6 +20,11 @@ NEWLIB_PACKAGE = "libnewlib-arm-none-eabi"
 LIBSTDCXX_PACKAGE = "libstdc++-arm-none-eabi-newlib"
 
 _KEPT_IMAGES = 8
+_NEVER_IN_PATHS = re.compile(r"""[\x00-\x1f"$%,\\`]""")
+_IN_QUOTED_PATHS = re.compile(r"[&'()*;<>?|]")
+"""SCons puts a path into quotes where it has a space, and gives it to a shell as it is where not: the build then fails
+far from its cause, or runs what the path says. Nor has the linker's option for its map a comma, and PlatformIO fills in
+what a percent sign names."""
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 _TOO_LARGE = re.compile(r"The (program|data) size \((\d+) bytes\) is greater than maximum allowed \((\d+) bytes\)")
 _NO_LIBSTDCXX = re.compile(
@@ -38,7 +43,7 @@ def build_project(project: FirmwareProject, folder: Path, on_line: Callable[[str
     Raises:
         BuildError: A tool is missing, or the firmware does not compile; has the compiler's first errors.
         FitError: The linker says that the board's memory does not suffice.
-        UsageError: The folder cannot be written to.
+        UsageError: The folder cannot be written to, or nothing can be built at such a path.
     """
     folder = folder.resolve()
     kept = folder / ".pio" / "images" / f"{project.build_id.hex()}.elf"
@@ -64,6 +69,7 @@ def written(project: FirmwareProject, folder: Path) -> Iterator[None]:
 
     SCons would take objects of a build that was killed for its own: after one, all are built again.
     """
+    _check_path(folder)
     if project.board.framework is None:
         find_tool("arm-none-eabi-gcc", package=COMPILER_PACKAGE)
     unfinished = folder / ".pio" / "unfinished"
@@ -73,6 +79,17 @@ def written(project: FirmwareProject, folder: Path) -> Iterator[None]:
     write_tree(folder, project.files)
     yield
     remove_file(unfinished)
+
+
+def _check_path(folder: Path) -> None:
+    path = str(folder)
+    found = _NEVER_IN_PATHS.search(path) or (_IN_QUOTED_PATHS.search(path) if " " not in path else None)
+    if found:
+        raise UsageError(
+            f"nothing can be built in a folder with {found[0]!r} in its path",
+            where={"folder": str(folder)},
+            hint="set TINYDEPLOY_CACHE_DIR to a folder of letters, digits, spaces, and . _ + - only",
+        )
 
 
 def _kept_image(elf: Path) -> Image | None:
