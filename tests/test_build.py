@@ -253,7 +253,7 @@ def pio_run(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["a(b)", "it's", "a;b", "a,b", "a, b", "50%", "a $HOME"])
 def test_a_folder_that_no_shell_takes_as_it_is_is_refused_before_anything_is_written(name, tmp_path):
-    with pytest.raises(UsageError, match="nothing can be built in a folder with '?.* in its path") as caught:
+    with pytest.raises(UsageError, match="nothing can be built in a folder with") as caught:
         build_project(stub_project(M4), tmp_path / name)
     assert caught.value.where == {"folder": str(tmp_path / name)}
     assert not (tmp_path / name).exists()
