@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tinydeploy.model.graph import Quantization
 from tinydeploy.monitor.snapshot import RECENT_S, Tally, best_classes
 
 
@@ -27,10 +28,12 @@ def test_one_result_is_no_rate():
 
 def test_classes_come_in_order_of_their_real_values_and_of_equals_the_first_first():
     output = np.array([[-128, 127, 5, 127]], np.int8)
-    best = best_classes(output, scale=1 / 256, zero_point=-128, names=["a", "b", "c", "d"], count=3)
+    best = best_classes(
+        output, Quantization(scales=(1 / 256,), zero_points=(-128,)), names=["a", "b", "c", "d"], count=3
+    )
     assert [(score.name, score.value) for score in best] == [("b", 255 / 256), ("d", 255 / 256), ("c", 133 / 256)]
 
 
 def test_without_names_classes_have_numbers_and_without_a_scale_values_are_as_they_are():
-    best = best_classes(np.array([3, 9], np.int32), scale=0.0, zero_point=0, names=None, count=5)
+    best = best_classes(np.array([3, 9], np.int32), None, names=None, count=5)
     assert [(score.name, score.value) for score in best] == [("class 1", 9), ("class 0", 3)]

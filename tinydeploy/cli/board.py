@@ -1,5 +1,6 @@
 """The verbs that talk to a board."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 # What a verb needs is imported when it runs, so that `tinydeploy --help` answers at once.
 
 
+def with_deployment(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Gives a verb the model, where it is to run, and with what it is compared: the samples and the lock file."""
+    return MODEL(on_target(PORT(with_samples(with_lock(function)))))
+
+
 @verb
-@MODEL
-@on_target
-@PORT
-@with_samples
-@with_lock
+@with_deployment
 @click.option("--keep", is_flag=True, help="Leave a virtual board running, for: verify --port.")
 def flash(
     terminal: "Terminal",
@@ -49,11 +51,7 @@ def flash(
 
 
 @verb
-@MODEL
-@on_target
-@PORT
-@with_samples
-@with_lock
+@with_deployment
 @click.option("--localize", is_flag=True, help="Where outputs differ, find the first layer that is wrong, and why.")
 @click.option(
     "--evidence",
@@ -98,11 +96,7 @@ def verify(
 
 
 @verb
-@MODEL
-@on_target
-@PORT
-@with_samples
-@with_lock
+@with_deployment
 @click.option(
     "--inferences",
     type=click.IntRange(2, 100_000),

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from tinydeploy.link.messages import HelloReply, TensorReply
-from tinydeploy.model.graph import DType
+from tinydeploy.model.graph import DType, Quantization
 
 # In the order of enum td_dtype and enum td_engine in firmware/include/td_model.h.
 _DTYPES = (DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16, DType.INT32)
@@ -25,6 +25,11 @@ class TensorSpec:
     zero_point: int
     nbytes: int
     offset: int
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """The quantisation, None where there is none."""
+        return Quantization(scales=(self.scale,), zero_points=(self.zero_point,)) if self.scale > 0 else None
 
 
 @dataclass(frozen=True, kw_only=True)

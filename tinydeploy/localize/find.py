@@ -49,7 +49,6 @@ def localize(graph: Graph, samples: Samples, sample: int, settings: EngineSettin
 
     fault, because = _fault(engine, wrong, overwritten, observable, is_right_with)
     difference = layer_difference(
-        graph,
         wrong.tensor,
         wrong.device,
         wrong.reference,

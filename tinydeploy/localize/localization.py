@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinydeploy.model.graph import Graph
 from tinydeploy.verify.compare import differs, largest_distance
 
 Array = npt.NDArray[np.generic]
@@ -26,8 +25,8 @@ class LayerDifference:
     """The first wrong output of a layer: of ``tensor``, which op ``layer`` writes, at inference ``sample``.
 
     Of its ``values``, ``differing`` ones are wrong, the first at ``index`` in the model's shape. ``device`` and
-    ``reference`` are the numbers that are stored there; real = ``scale`` x (number - ``zero_point``), both None where
-    the tensor is not quantised. ``max_abs_diff`` is in these numbers' units, infinite where one side is no number.
+    ``reference`` are the numbers that are stored there. ``max_abs_diff`` is in these numbers' units, infinite where one
+    side is no number.
     """
 
     sample: int
@@ -39,8 +38,6 @@ class LayerDifference:
     index: tuple[int, ...]
     device: float
     reference: float
-    scale: float | None
-    zero_point: int | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,7 +57,7 @@ class Localization:
 
 
 def layer_difference(
-    graph: Graph, tensor: int, got: Array, expected: Array, *, sample: int, layer: int, channels: tuple[int, ...] | None
+    tensor: int, got: Array, expected: Array, *, sample: int, layer: int, channels: tuple[int, ...] | None
 ) -> LayerDifference:
     """The first of the differences between two arrays of one shape, which are not equal.
 
@@ -68,7 +65,6 @@ def layer_difference(
     """
     wrong = differs(got, expected)
     index = tuple(int(place) for place in np.unravel_index(int(np.argmax(wrong)), got.shape))
-    quantization = graph.tensors[tensor].quantization
     return LayerDifference(
         sample=sample,
         layer=layer,
@@ -79,6 +75,4 @@ def layer_difference(
         index=index if channels is None else (*index[:-1], channels[index[-1]]),
         device=float(got[index]),
         reference=float(expected[index]),
-        scale=quantization.scale if quantization else None,
-        zero_point=quantization.zero_point if quantization else None,
     )

@@ -84,6 +84,10 @@ class Quantization:
         """The zero point of a tensor quantised per tensor."""
         return self.zero_points[0]
 
+    def real(self, number: float) -> float:
+        """What a stored number of a tensor quantised per tensor stands for; see `reals` for arrays."""
+        return (number - self.zero_point) * self.scale
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tensor:

@@ -1,7 +1,7 @@
 """The inputs that a monitor sends, for the tensors that the device itself names."""
 
 from tinydeploy.link.hello import Hello, TensorSpec
-from tinydeploy.model.graph import Graph, Quantization, Tensor
+from tinydeploy.model.graph import Graph, Tensor
 from tinydeploy.samples import default_samples
 from tinydeploy.samples.source import AnySamples, sample_source
 from tinydeploy.verify.wire import pack_sample
@@ -36,7 +36,4 @@ def _graph_of(hello: Hello) -> Graph:
 
 
 def _tensor(index: int, spec: TensorSpec) -> Tensor:
-    quantization = None
-    if spec.scale > 0:
-        quantization = Quantization(scales=(spec.scale,), zero_points=(spec.zero_point,), axis=0)
-    return Tensor(index=index, name=spec.name, shape=spec.shape, dtype=spec.dtype, quantization=quantization)
+    return Tensor(index=index, name=spec.name, shape=spec.shape, dtype=spec.dtype, quantization=spec.quantization)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from tinydeploy.link.hello import Hello
 from tinydeploy.link.messages import Stats
 from tinydeploy.link.traffic import Traffic
+from tinydeploy.model.graph import Quantization
+from tinydeploy.model.reals import reals
 from tinydeploy.monitor.histogram import Distribution, Histogram
 
 RECENT_S = 5.0
@@ -109,11 +111,9 @@ class Tally:
 
 
 def best_classes(
-    output: npt.NDArray[np.generic], *, scale: float, zero_point: int, names: Sequence[str] | None, count: int
+    output: npt.NDArray[np.generic], quantization: Quantization | None, *, names: Sequence[str] | None, count: int
 ) -> tuple[Score, ...]:
     """The largest values of an output, the largest first and of equals the first one first."""
-    values = output.reshape(-1).astype(np.float64)
-    if scale > 0:
-        values = (values - zero_point) * scale
+    values = reals(output.reshape(-1), quantization)
     order = np.argsort(-values, kind="stable")[:count]
     return tuple(Score(name=names[at] if names else f"class {at}", value=float(values[at])) for at in order)

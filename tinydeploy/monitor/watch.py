@@ -175,8 +175,7 @@ class Watch:
         spec = self._session.hello.outputs[0]
         return best_classes(
             unpack_tensor(output, spec),
-            scale=spec.scale,
-            zero_point=spec.zero_point,
+            spec.quantization,
             names=self._watching.labels,
             count=self._watching.top,
         )

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from tinydeploy.errors import UsageError
 from tinydeploy.files import write_file
-from tinydeploy.localize.localization import Fault, LayerDifference, Localization
-from tinydeploy.model.graph import Graph
+from tinydeploy.localize.localization import Fault, Localization
+from tinydeploy.model.graph import Graph, Quantization
 from tinydeploy.model.text import printable
 from tinydeploy.report.values import Json
 from tinydeploy.samples import DEFAULT_SAMPLES
@@ -24,6 +24,8 @@ def localization_text(graph: Graph, localization: Localization) -> Text:
     if difference is None:
         return Text.assemble(("no layer is wrong by itself", "bold"), f"\n  {localization.because}")
     op, tensor = graph.ops[difference.layer], graph.tensors[difference.tensor]
+    quantization = tensor.quantization
+    scale = f"; scale {quantization.scale:g}, zero point {quantization.zero_point}" if quantization else ""
     place = f"{printable(tensor.name)}{list(difference.index)}"
     writer = next(other for other in graph.ops if difference.tensor in other.outputs)
     fused = "" if writer is op else f", with {writer} in it"
@@ -31,8 +33,8 @@ def localization_text(graph: Graph, localization: Localization) -> Text:
     return Text.assemble(
         ("the first wrong layer", "bold"),
         f": {op}{fused}\n",
-        f"  tensor   {place}: board {_value(difference, difference.device)}, "
-        f"reference {_value(difference, difference.reference)}{_scale(difference)}\n",
+        f"  tensor   {place}: board {_value(difference.device, quantization)}, "
+        f"reference {_value(difference.reference, quantization)}{scale}\n",
         f"  differs  {count}, by {difference.max_abs_diff:g} at most\n",
         f"  input    sample {difference.sample}, {_sample(difference.sample)}\n",
         f"  fault    {_OF[localization.fault]}: {localization.because}",
@@ -45,16 +47,17 @@ def localization_json(graph: Graph, localization: Localization) -> dict[str, Jso
     found: dict[str, Json] = {"fault": localization.fault.value, "because": localization.because}
     if difference is None:
         return {"layer": None, **found}
+    tensor = graph.tensors[difference.tensor]
     return {
         "layer": difference.layer,
         "op": printable(graph.ops[difference.layer].kind),
-        "tensor": printable(graph.tensors[difference.tensor].name),
+        "tensor": printable(tensor.name),
         "sample": difference.sample,
         "index": list(difference.index),
         "device": difference.device,
         "reference": difference.reference,
-        "scale": difference.scale,
-        "zero_point": difference.zero_point,
+        "scale": tensor.quantization.scale if tensor.quantization else None,
+        "zero_point": tensor.quantization.zero_point if tensor.quantization else None,
         "values": difference.values,
         "differing": difference.differing,
         "max_abs_diff": difference.max_abs_diff,
@@ -86,17 +89,9 @@ def write_evidence(localization: Localization, path: Path) -> None:
     write_file(path, content.getvalue())
 
 
-def _value(difference: LayerDifference, number: float) -> str:
+def _value(number: float, quantization: Quantization | None) -> str:
     """What is stored, and what that means."""
-    if difference.scale is None or difference.zero_point is None:
-        return f"{number:g}"
-    return f"{number:g} ({(number - difference.zero_point) * difference.scale:.6g})"
-
-
-def _scale(difference: LayerDifference) -> str:
-    if difference.scale is None:
-        return ""
-    return f"; scale {difference.scale:g}, zero point {difference.zero_point}"
+    return f"{number:g}" if quantization is None else f"{number:g} ({quantization.real(number):.6g})"
 
 
 def _sample(sample: int) -> str:

@@ -25,9 +25,8 @@ def outputs_differ(comparison: Comparison, plan: Plan) -> NumbersError:
     place = f"sample {first.sample}, output {printable(tensor.name)}{list(first.index)}"
     values = f"device {first.device:g}, reference {first.reference:g}"
     if tensor.quantization is not None:
-        scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
-        device, reference = ((value - zero_point) * scale for value in (first.device, first.reference))
-        values += f"\nas reals: device {device:.6g}, reference {reference:.6g} (scale {scale:.6g})"
+        device, reference = map(tensor.quantization.real, (first.device, first.reference))
+        values += f"\nas reals: device {device:.6g}, reference {reference:.6g} (scale {tensor.quantization.scale:.6g})"
     allowed = f", {comparison.tolerance} allowed" if comparison.tolerance else ""
     return NumbersError(
         f"outputs differ from the reference: {comparison.differing_values:,} of {comparison.values:,} values, "
