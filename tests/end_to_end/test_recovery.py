@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -19,12 +20,15 @@ from small_models import slow_model
 
 from tinydeploy.boards import find_board
 from tinydeploy.contact import make_contact
+from tinydeploy.deployment import Target
+from tinydeploy.devices.emulator import run_virtual_board
 from tinydeploy.devices.ports import PortInfo
 from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.errors import LinkError
 from tinydeploy.link.frame import Frame, encode
 from tinydeploy.link.messages import Message
 from tinydeploy.link.session import Session
+from tinydeploy.pipeline import build
 
 BOARD = "qemu-cortex-m4"
 LIMIT_S = 2.0
@@ -149,6 +153,45 @@ def test_a_command_takes_no_longer_after_an_accident(
     longer_s = best_within(LIMIT_S, attempt)
     record_property("seconds_longer", round(longer_s, 3))
     assert longer_s < LIMIT_S
+
+
+def press_reset(control: Path) -> None:
+    """QEMU's reset of the whole machine: all its devices and the core, which begins with the vector table."""
+    with socket.socket(socket.AF_UNIX) as line, line.makefile("rw", encoding="utf-8") as lines:
+        line.connect(str(control))
+        for command in ("qmp_capabilities", "system_reset"):
+            lines.write(json.dumps({"execute": command}) + "\n")
+            lines.flush()
+            while "return" not in json.loads(lines.readline()):
+                pass
+
+
+@pytest.mark.realtime
+@pytest.mark.usefixtures("use_cache")
+def test_a_board_whose_reset_button_is_pressed_in_an_inference_answers_within_two_seconds(tmp_path: Path) -> None:
+    model = tmp_path / "slow.tflite"
+    model.write_bytes(slow_model(layers=3))
+    built, control = build(model, Target(board=BOARD)), tmp_path / "control"
+    board = built.plan.board
+    assert board.emulator is not None
+    monitored = replace(board.emulator, args=(*board.emulator.args, "-qmp", f"unix:{control},server=on,wait=off"))
+    with run_virtual_board(replace(board, emulator=monitored), built.image.elf) as device:
+
+        def attempt(_: int) -> float:
+            with Session.open(SerialPort(device.port)) as session:
+                inputs = [bytes(session.hello.input_bytes)] * 50
+                results = session.run(inputs)
+                next(results)
+                press_reset(control)
+                begin = monotonic()
+                with pytest.raises(LinkError, match="the device restarted in the middle of the conversation"):
+                    list(results)
+                assert len(list(session.run(inputs[:1]))) == 1
+                taken_s = monotonic() - begin
+                assert session.stats().inferences == 1
+                return taken_s
+
+        assert best_within(LIMIT_S, attempt) < LIMIT_S
 
 
 def test_a_session_goes_on_after_its_board_was_reset(kept: Kept) -> None:
