@@ -95,9 +95,9 @@ class Steps(Process):
         self.packets: list[tuple[bytes, bytes]] = []
         self._arrived = b""
 
-    def step(self, data: bytes) -> bytes:
-        """Hands bytes to the firmware, lets it do all there is to do, and gives what it sends."""
-        super().write(len(data).to_bytes(2, "little") + data)
+    def step(self, data: bytes, most: int = 0xFFFF) -> bytes:
+        """Hands bytes to the firmware, lets it do all there is to do, and gives what it sends, ``most`` of it now."""
+        super().write(len(data).to_bytes(2, "little") + most.to_bytes(2, "little") + data)
         answer = self._exactly(int.from_bytes(self._exactly(2), "little"))
         self.packets.append((data, answer))
         return answer

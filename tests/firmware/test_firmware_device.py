@@ -9,7 +9,7 @@ from bad_line import attacks
 from host_firmware import Steps, expected_output, random_inputs
 
 from tinydeploy.link.frame import Decoder, Frame, encode
-from tinydeploy.link.messages import REPLY, Ack, HelloRequest, InputChunk, Message, ResultRequest, Stats
+from tinydeploy.link.messages import REPLY, Ack, HelloRequest, InputChunk, Message, ResultChunk, ResultRequest, Stats
 from tinydeploy.link.session import Session
 
 Build = Callable[..., Path]
@@ -126,6 +126,24 @@ def test_a_result_is_sent_again_to_who_names_it_again_and_not_to_who_acknowledge
     assert b"".join(frame.payload[16:] for frame in hand.step(hand.result(1))) == expected_output(second, 2)
     (gone,) = hand.step(hand.result(0))
     assert gone.message == Message.ERROR | REPLY
+
+
+@pytest.mark.parametrize("begun", [1, 20, 100])
+def test_a_result_on_its_way_is_not_written_over_by_the_next_one(begun: int, hand: Hand) -> None:
+    """Not even where the host, meanwhile, says that it has it: its frame would be intact, and hold two results."""
+    first, second, third = random_inputs(3)
+    hand.step(hand.input(0, first) + hand.result(0))
+    sent = hand.steps.step(hand.result(0), most=begun)
+    sent += hand.steps.step(hand.result(1) + hand.input(1, second) + hand.input(2, third))
+    sent += hand.steps.step(b"")  # there was no room for the last one until the first had gone
+    frames = [frame for frame in Decoder().feed(sent) if frame.message == Message.RESULT | REPLY]
+    results = [ResultChunk.unpack(frame.payload) for frame in frames]
+    outputs = [expected_output(data, count) for count, data in enumerate((first, second, third), start=1)]
+    assert {result.id for result in results} == {0, 1, 2}
+    for result in results:
+        assert result.data == outputs[result.id][result.offset : result.offset + len(result.data)]
+    for number in (1, 2):
+        assert b"".join(result.data for result in results if result.id == number) == outputs[number]
 
 
 def test_inputs_beyond_the_credits_are_dropped_and_counted(hand: Hand) -> None:
