@@ -90,6 +90,7 @@ struct td_device {
     uint8_t *layer_ticks;           /* TD_LAYERS times 32 bits, little endian */
     uint32_t layers_id;             /* the inference they are of */
     bool layers_valid;
+    uint8_t result_most; /* data in a part of a result, as the host's latest RESULT says; 0: TD_CHUNK_BYTES */
 #ifdef TD_OBSERVABLE
     struct td_observation observation;
 #endif

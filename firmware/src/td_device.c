@@ -54,6 +54,7 @@ static void start_session(struct td_device *device, uint32_t session)
     device->replies.sequence[TD_MSG_INPUT] = 0;
     device->layers_valid = false;
     device->unnamed_id = 0;
+    device->result_most = 0;
     td_inputs_reset(&device->inputs);
     td_outputs_reset(&device->outputs);
 #ifdef TD_OBSERVABLE
@@ -130,6 +131,7 @@ static enum td_error take_result(struct td_device *device, const uint8_t *payloa
     if (id > device->inputs.next_id || offset >= TD_OUTPUT_BYTES) {
         return TD_ERROR_BAD_REQUEST;
     }
+    device->result_most = payload[8];
     const bool is_asked_for = id < device->unnamed_id;
     td_outputs_release_before(&device->outputs, id);
     struct td_output *output = td_outputs_find(&device->outputs, id);

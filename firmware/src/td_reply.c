@@ -126,6 +126,9 @@ static void start_result(struct td_device *device, struct td_output *output)
     if (size > TD_CHUNK_BYTES) {
         size = TD_CHUNK_BYTES;
     }
+    if (device->result_most != 0 && size > device->result_most) {
+        size = device->result_most;
+    }
     uint8_t *to = put_header(device, TD_MSG_RESULT, 0, device->session);
     to = td_put_u32(to, output->id);
     to = td_put_u32(to, (uint32_t)output->status);

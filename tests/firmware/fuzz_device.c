@@ -215,7 +215,9 @@ static void op_input(uint8_t how)
 static void op_result(uint8_t back)
 {
     uint8_t payload[TD_RESULT_REQUEST_BYTES];
-    td_put_u32(td_put_u32(payload, device.inputs.next_id + 1u - back % 8u), next_byte());
+    uint8_t *to = td_put_u32(payload, device.inputs.next_id + 1u - back % 8u);
+    to = td_put_u32(to, next_byte());
+    td_put_u8(to, back / 8u * 5u); /* in parts of up to so many bytes; 0: of a chunk's */
     arrive_frame(TD_MSG_RESULT, device.session, payload, sizeof payload, false);
 }
 

@@ -36,8 +36,12 @@ class Hand:
     def input(self, input_id: int, data: bytes) -> bytes:
         return b"".join(self.chunk(input_id, at, data[at : at + 128]) for at in range(0, len(data), 128))
 
-    def result(self, result_id: int) -> bytes:
-        return self.frame(Message.RESULT, ResultRequest(id=result_id, offset=0).pack())
+    def result(self, result_id: int, *, offset: int = 0, most: int = 0) -> bytes:
+        return self.frame(Message.RESULT, ResultRequest(id=result_id, offset=offset, most=most).pack())
+
+
+def results_in(frames: list[Frame]) -> list[ResultChunk]:
+    return [ResultChunk.unpack(frame.payload) for frame in frames if frame.message == Message.RESULT | REPLY]
 
 
 @pytest.fixture
@@ -136,14 +140,39 @@ def test_a_result_on_its_way_is_not_written_over_by_the_next_one(begun: int, han
     sent = hand.steps.step(hand.result(0), most=begun)
     sent += hand.steps.step(hand.result(1) + hand.input(1, second) + hand.input(2, third))
     sent += hand.steps.step(b"")  # there was no room for the last one until the first had gone
-    frames = [frame for frame in Decoder().feed(sent) if frame.message == Message.RESULT | REPLY]
-    results = [ResultChunk.unpack(frame.payload) for frame in frames]
+    results = results_in(Decoder().feed(sent))
     outputs = [expected_output(data, count) for count, data in enumerate((first, second, third), start=1)]
     assert {result.id for result in results} == {0, 1, 2}
     for result in results:
         assert result.data == outputs[result.id][result.offset : result.offset + len(result.data)]
     for number in (1, 2):
         assert b"".join(result.data for result in results if result.id == number) == outputs[number]
+
+
+def test_results_come_in_parts_of_the_size_that_the_latest_request_says(hand: Hand) -> None:
+    first, second = random_inputs(2)
+    outputs = [expected_output(data, count) for count, data in enumerate((first, second), start=1)]
+    whole = [len(result.data) for result in results_in(hand.step(hand.input(0, first)))]
+    assert sum(whole) == len(outputs[0])
+    hand.step(hand.result(0, most=7))
+    parts = results_in(hand.step(hand.result(0, offset=3, most=7)))
+    assert {len(result.data) for result in parts[:-1]} == {7}
+    assert b"".join(result.data for result in parts) == outputs[0][3:]
+    hand.step(hand.result(1, most=5))
+    unasked = results_in(hand.step(hand.input(1, second)))
+    assert {len(result.data) for result in unasked[:-1]} == {5}
+    assert b"".join(result.data for result in unasked) == outputs[1]
+    for most in (0, 255):  # which is more than a chunk of this firmware has
+        assert [len(result.data) for result in results_in(hand.step(hand.result(1, most=most)))] == whole
+
+
+def test_parts_have_their_usual_size_again_in_a_new_session(hand: Hand) -> None:
+    data = random_inputs(1)[0]
+    hand.step(hand.result(0, most=1))
+    hand.step(hand.frame(Message.HELLO, HelloRequest(version=1).pack(), session=6))
+    chunks = [InputChunk(id=0, offset=at, flags=0, data=data[at : at + 128]).pack() for at in range(0, len(data), 128)]
+    results = results_in(hand.step(b"".join(hand.frame(Message.INPUT, chunk, session=6) for chunk in chunks)))
+    assert max(len(result.data) for result in results) > 1
 
 
 def test_inputs_beyond_the_credits_are_dropped_and_counted(hand: Hand) -> None:

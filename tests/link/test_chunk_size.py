@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tinydeploy.link.chunk_size import FRAME_OVERHEAD_BYTES, ChunkSize
+from tinydeploy.link.chunk_size import INPUT_OVERHEAD_BYTES, ChunkSize
 
 MANY = 1 << 20
 
@@ -15,9 +15,9 @@ def on_line(sizes: ChunkSize, rate: float, *, frames: int, largest: int = 512, s
     sent = moved = 0
     for _ in range(frames):
         size = sizes.of_next(MANY, largest)
-        arrives = source.random() < (1 - rate) ** (size + FRAME_OVERHEAD_BYTES)
+        arrives = source.random() < (1 - rate) ** (size + INPUT_OVERHEAD_BYTES)
         (sizes.arrived if arrives else sizes.lost)(size)
-        sent += size + FRAME_OVERHEAD_BYTES
+        sent += size + INPUT_OVERHEAD_BYTES
         moved += size * arrives
     return moved / sent
 
@@ -25,7 +25,7 @@ def on_line(sizes: ChunkSize, rate: float, *, frames: int, largest: int = 512, s
 def best(rate: float, largest: int = 512) -> float:
     """The most that any constant size moves."""
     return max(
-        size / (size + FRAME_OVERHEAD_BYTES) * (1 - rate) ** (size + FRAME_OVERHEAD_BYTES)
+        size / (size + INPUT_OVERHEAD_BYTES) * (1 - rate) ** (size + INPUT_OVERHEAD_BYTES)
         for size in range(1, largest + 1)
     )
 

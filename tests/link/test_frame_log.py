@@ -97,7 +97,7 @@ def test_the_latest_is_kept_and_what_is_lost_is_told():
     log = FrameLog(capacity_bytes=2_000)
     line = log.around(Line(), "x")
     for number in range(100):
-        line.write(frame(Message.RESULT, bytes(8), sequence=number + 1))
+        line.write(frame(Message.RESULT, bytes(9), sequence=number + 1))
     lines = said(log)
     assert re.fullmatch(r"\((\d+) earlier pieces are not kept\)", lines[0])
     assert lines[-1].startswith("-> RESULT        #100 ")
@@ -105,11 +105,11 @@ def test_the_latest_is_kept_and_what_is_lost_is_told():
 
 
 def test_a_frame_whose_beginning_is_not_kept_is_not_called_damaged():
-    whole = frame(Message.RESULT, bytes(8))
+    whole = frame(Message.RESULT, bytes(9))
     log = FrameLog(capacity_bytes=260)
     for piece in (whole[:9], whole[9:], whole):
         log.received(piece)
-    told = "<- RESULT        #7     session 0000abcd     8 B  wants result 0 from 0"
+    told = "<- RESULT        #7     session 0000abcd     9 B  wants result 0 from 0"
     assert said(log) == ["(1 earlier pieces are not kept)", told]
 
 

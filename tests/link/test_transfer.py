@@ -1,10 +1,12 @@
 """The data exchange without a line: what is sent when, and what is made of the answers."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from tinydeploy.errors import UsageError
+from tinydeploy.link.chunk_size import ChunkSize
 from tinydeploy.link.hello import Arena, Hello
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
 from tinydeploy.link.traffic import Repeated
@@ -57,6 +59,36 @@ def places(messages: list[InputChunk | ResultRequest]) -> list[tuple[int, int]]:
 
 def result(result_id: int, offset: int, data: bytes) -> ResultChunk:
     return ResultChunk(id=result_id, status=0, ticks=5, offset=offset, data=data)
+
+
+def test_results_are_asked_for_in_parts_as_large_as_the_line_bears() -> None:
+    clean, bad = ChunkSize(), ChunkSize()
+    for _ in range(100):
+        bad.lost(37)
+        bad.arrived(37)
+
+    def most(line: ChunkSize, output_bytes: int) -> int:
+        described = replace(hello(chunk_bytes=512), output_bytes=output_bytes)
+        source = Transfer([], hello=described, first_id=0, end_id=0, flags=InputFlag.NONE, chunk_size=line)
+        (request,) = Sender(source).all()
+        return request.most
+
+    assert [most(clean, size) for size in (10, 600, 2000)] == [0, 0, 0]
+    assert most(bad, 10) == 0, "it is one part in any case"
+    assert 20 < most(bad, 600) < 60
+    for _ in range(40):
+        bad.arrived(500)
+    assert most(bad, 2000) in range(100, 256)
+
+
+def test_replies_that_arrive_damaged_tell_of_the_line_too() -> None:
+    line = ChunkSize()
+    described = replace(hello(chunk_bytes=512), output_bytes=600)
+    source = Transfer([bytes(10)], hello=described, first_id=0, end_id=2, flags=InputFlag.NONE, chunk_size=line)
+    for _ in range(20):
+        source.on_damage()
+    (asked, *_) = Sender(source).all()
+    assert asked.most in range(1, 200)
 
 
 def test_an_input_goes_in_chunks_and_no_further_than_the_credits() -> None:

@@ -28,6 +28,7 @@ class Device:
         self.ready: dict[int, bytes] = {}
         self.held: dict[int, bytes] = {}
         self.sent: dict[int, int] = {}  # how much of a result; whole ones are left out
+        self.result_chunk = CHUNK_BYTES
         self.acks: deque[int] = deque()
         self.answered = 0
         self.inferences = 0
@@ -35,6 +36,7 @@ class Device:
     def take(self, sequence: int, message: InputChunk | ResultRequest) -> None:
         if isinstance(message, ResultRequest):
             assert message.id <= self.next_id
+            self.result_chunk = min(message.most or CHUNK_BYTES, CHUNK_BYTES)
             for known in [known for known in self.held if known < message.id]:
                 del self.held[known]
                 self.sent.pop(known, None)
@@ -71,7 +73,7 @@ class Device:
             return sequence, Ack(next_id=self.next_id, next_offset=len(self.filled), end_id=end_id)
         for known in sorted(self.sent):
             offset = self.sent[known]
-            data = self.held[known][offset : offset + CHUNK_BYTES]
+            data = self.held[known][offset : offset + self.result_chunk]
             self.sent[known] = offset + len(data)
             if self.sent[known] >= OUTPUT_BYTES:
                 del self.sent[known]

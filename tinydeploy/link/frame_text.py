@@ -107,7 +107,8 @@ def _ack(payload: bytes) -> str:
 
 def _result(payload: bytes) -> str:
     request = ResultRequest.unpack(payload)
-    return f"wants result {request.id} from {request.offset:,}"
+    parts = f", {request.most} B at a time" if request.most else ""
+    return f"wants result {request.id} from {request.offset:,}{parts}"
 
 
 def _result_reply(payload: bytes) -> str:

@@ -192,12 +192,16 @@ class Ack(_Fixed):
 
 @dataclass(frozen=True, kw_only=True)
 class ResultRequest(_Fixed):
-    """Says that the host has all results before ``id``, and asks for this one from ``offset`` on."""
+    """Says that the host has all results before ``id``, and asks for this one from ``offset`` on.
+
+    From now on a part of a result is to have ``most`` bytes at most; 0: as many as the device puts into a frame.
+    """
 
     id: int
     offset: int
+    most: int = 0
 
-    _FORMAT = struct.Struct("<II")
+    _FORMAT = struct.Struct("<IIB")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tinydeploy.errors import UsageError
-from tinydeploy.link.chunk_size import ChunkSize
+from tinydeploy.link.chunk_size import RESULT_OVERHEAD_BYTES, ChunkSize
 from tinydeploy.link.hello import Hello
 from tinydeploy.link.messages import Ack, InputChunk, InputFlag, ResultChunk, ResultRequest
 from tinydeploy.link.results import InferenceResult, Results
@@ -19,6 +19,7 @@ WINDOW_CHUNKS = 8
 """Chunks under way: enough to hide the 16 ms that a USB adapter may hold back a reply, little enough to repeat."""
 
 _SEQUENCES = 1 << 16
+_MOST_BYTES = 255
 
 LOSSY = 5e-4
 """Damage per byte from which a line is one that loses frames: of those with 128 B, one in 16."""
@@ -133,7 +134,7 @@ class Transfer:
             result_id, offset = self._results.missing
             self._asked = _Asked(sequence=sequence, id=result_id, sent_at=now, may_be_lost=self._may_be_lost)
             self._may_be_lost = False
-            return ResultRequest(id=result_id, offset=offset)
+            return ResultRequest(id=result_id, offset=offset, most=self._most_of_result())
         if len(self._flights) >= WINDOW_CHUNKS or self._next >= self._end:
             return None
         input_id, offset = divmod(self._next, self._size)
@@ -153,6 +154,7 @@ class Transfer:
         The device answers in the order of what it got. So a chunk that was sent before the frame that is answered here,
         and that is not among what the device has, was damaged or out of order: all from there on are sent again.
         """
+        self._chunk_size.arrived(0)
         under_way: list[_Flight | _Asked] = [*self._flights, *([self._asked] if self._asked else [])]
         sent_at = next((frame.sent_at for frame in under_way if frame.sequence == sequence), None)
         self._advance(ack.next_id * self._size + ack.next_offset, ack.end_id)
@@ -169,6 +171,7 @@ class Transfer:
 
     def on_result(self, chunk: ResultChunk) -> list[InferenceResult]:
         """Takes a part of a result; gives the results that are complete with it."""
+        self._chunk_size.arrived(len(chunk.data))
         if self._asked and chunk.id >= self._asked.id:
             self._asked = None
         if not self._results.take(chunk) and chunk.id < self.result_id + self._hello.buffers:
@@ -183,6 +186,7 @@ class Transfer:
 
     def on_damage(self) -> None:
         """Asks at once what it was: the reply says how far the device is, or is the result."""
+        self._chunk_size.lost(self._size_of_result())
         self._ask_again()
 
     def on_silence(self) -> None:
@@ -206,6 +210,16 @@ class Transfer:
             self._chunk_size.arrived(self._flights.popleft().size)
         for input_id in [known for known in self._inputs if (known + 1) * self._size <= self._acked]:
             del self._inputs[input_id]
+
+    def _size_of_result(self) -> int:
+        """The data of a part of a result."""
+        largest = self._hello.chunk_bytes
+        return self._chunk_size.of_next(self._hello.output_bytes, largest, overhead_bytes=RESULT_OVERHEAD_BYTES)
+
+    def _most_of_result(self) -> int:
+        """The same as a RESULT says it: 0 where it need not be said, and 255 at most."""
+        size = self._size_of_result()
+        return 0 if size >= min(self._hello.output_bytes, self._hello.chunk_bytes) else min(size, _MOST_BYTES)
 
     def _ask_once(self) -> None:
         """Asks for the missing part, but not again for each further frame that shows the same gap."""
