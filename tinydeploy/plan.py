@@ -39,8 +39,9 @@ class Plan:
     ``buffers`` is the number of input buffers, 1 or 2, and of output buffers. The arena and the buffers are exact, the
     stack is what the board's file reserves, and the model's constants are exact but for alignment. The firmware's own
     RAM and the code are estimates: RAM and flash as a whole come within 5 % of what the build reads from the ELF
-    (docs/budget-accuracy.md), above or below, so what fits by less than that may not fit. Where a framework brings code
-    of its own, its share is a rough figure of the board's file.
+    (docs/budget-accuracy.md), above or below, so what fits by less than that may not fit; the code of TensorFlow Lite
+    Micro's ops is too high, up to 8 % of the flash, where they were measured on another core only. Where a framework
+    brings code of its own, its share is a rough figure of the board's file.
     """
 
     graph: Graph

@@ -1,7 +1,8 @@
 """What a firmware with TensorFlow Lite Micro takes beside model and arena: estimates, within 5 % of what is built.
 
 Interpreter and kernels are measured by core and choice of kernels, compiled as library.py has it:
-firmware/sizes/tflm.json, which names compiler and library. docs/budget-accuracy.md says how near the estimates come.
+firmware/sizes/tflm.json, which names compiler and library. docs/budget-accuracy.md says how near the estimates come: up
+to 8 % too high with kinds of ops that were measured on another core only.
 """
 
 from tinydeploy.boards import Board
