@@ -1,6 +1,7 @@
 """A virtual board behind a line that damages one byte in a hundred; and one that gets millions of random bytes."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from tinydeploy.devices.emulator import run_virtual_board
 from tinydeploy.devices.serial_port import SerialPort
 from tinydeploy.link.channel import Transport
 from tinydeploy.link.frame import Decoder
+from tinydeploy.link.frame_log import FrameLog
 from tinydeploy.link.session import Session
 from tinydeploy.model.reader import read_model
 from tinydeploy.pipeline import build
@@ -84,7 +86,8 @@ def test_results_of_many_parts_arrive_with_one_byte_in_a_hundred_damaged(
     built = build(model, Target(board="qemu-cortex-m4"))
     with run_virtual_board(built.plan.board, built.image.elf) as device:
         line = BadLine(SerialPort(device.port), rate=0.01, seed=20261123)
-        with Session.open(line, 30.0, silence_s=30.0) as session:
+        log = FrameLog()
+        with Session.open(log.around(line, "a bad line"), 30.0, silence_s=30.0) as session:
             begin = monotonic()
             results = list(session.run(inputs))
             per_second = len(inputs) / (monotonic() - begin)
@@ -92,7 +95,8 @@ def test_results_of_many_parts_arrive_with_one_byte_in_a_hundred_damaged(
     print(f"{per_second:.1f} inferences per second; {dict(line.faults)}; {traffic}")
     record_property("inferences_per_second", round(per_second, 1))
     assert [result.output for result in results] == expected
-    assert traffic.frames_damaged + traffic.frames_received < 200 * len(inputs)
+    asked = [int(most) for most in re.findall(r"wants result \d+ from \d+, (\d+) B at a time", "\n".join(log.lines()))]
+    assert 20 <= asked[-1] <= 100, "the best size is 41"
 
 
 def throw(line: Transport, count: int, seed: int) -> tuple[int, int]:

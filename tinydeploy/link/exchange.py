@@ -86,11 +86,12 @@ class Exchange:
     def _wait(self) -> list[InferenceResult]:
         """What the next bytes bring. Where none come in time, asks again."""
         until = max(self._heard_at, self._asked_at) + self._patience_s
-        damaged = self._channel.decoder.damaged
+        damaged_before = self._channel.decoder.damaged
         frames = self._channel.receive(until - time.monotonic())
         now = time.monotonic()
-        if self._channel.decoder.damaged > damaged:
-            self._transfer.on_damage()
+        damaged = self._channel.decoder.damaged - damaged_before
+        if damaged:
+            self._transfer.on_damage(damaged)
         if frames:
             self._heard_at = now
         elif now >= until:

@@ -184,9 +184,10 @@ class Transfer:
             self._ask_once()
         return finished
 
-    def on_damage(self) -> None:
-        """Asks at once what it was: the reply says how far the device is, or is the result."""
-        self._chunk_size.lost(self._size_of_result())
+    def on_damage(self, frames: int = 1) -> None:
+        """Asks at once what arrived damaged, so many frames: the reply says how far the device is, or is the result."""
+        for _ in range(frames):
+            self._chunk_size.lost(self._size_of_result())
         self._ask_again()
 
     def on_silence(self) -> None:
