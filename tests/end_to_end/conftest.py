@@ -75,9 +75,3 @@ def random_samples(model: Path, file: Path) -> Path:
     noise = np.random.default_rng(20261121)
     np.save(file, noise.integers(-128, 128, (FURTHER_SAMPLES, *shape), dtype=np.int8))
     return file
-
-
-def cpu_seconds(pid: int) -> float:
-    """The time that all threads of a process have spent computing."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from command_line import DIGITS, CommandLine, wait_for
-from conftest import cpu_seconds
 
 from tinydeploy.boards import load_boards
 from tinydeploy.deployment import Target
@@ -31,6 +31,12 @@ session = Session.open(SerialPort(sys.argv[1]))
 for result in session.run(itertools.repeat(bytes(session.hello.input_bytes))):
     print(result.id, flush=True)
 """
+
+
+def cpu_seconds(pid: int) -> float:
+    """The time that all threads of a process have spent computing."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
