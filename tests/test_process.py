@@ -81,7 +81,7 @@ def test_an_error_in_the_listener_ends_the_program():
     begin = time.monotonic()
     with pytest.raises(ValueError, match="hello"):
         sh("echo hello; sleep 60", on_line=refuse)
-    assert time.monotonic() - begin < 30  # and not the minute
+    assert time.monotonic() - begin < 10
 
 
 def python(script: str) -> subprocess.Popen[bytes]:

@@ -17,7 +17,7 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
 def assert_clean(tool):
     """Nothing of the command runs any more, and no file is half written."""
-    wait_for(lambda: not tool.processes())
+    wait_for(lambda: not tool.processes(), timeout_s=5)
     half_written = [
         path for root in (tool.folder, tool.cache) for path in root.rglob(".*") if TEMPORARY.fullmatch(path.name)
     ]
@@ -29,7 +29,7 @@ def assert_interrupted(tool, process):
     finished = finish(process)
     assert finished.code in INTERRUPTED, finished.err
     assert finished.err.splitlines()[-1] == "interrupted"
-    assert time.monotonic() - begin < 20  # some tenths on an idle machine; what was interrupted takes minutes
+    assert time.monotonic() - begin < 5
     assert_clean(tool)
 
 
@@ -97,7 +97,7 @@ def test_a_killed_command_takes_its_emulator_with_it(tool, model):
     wait_for(tool.emulators)
     process.kill()
     finish(process)
-    wait_for(lambda: not tool.emulators())
+    wait_for(lambda: not tool.emulators(), timeout_s=5)
 
 
 def test_an_interrupt_before_a_board_is_kept_does_not_keep_it(tool, model):

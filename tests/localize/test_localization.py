@@ -100,6 +100,9 @@ def test_programs_read_the_same(graph, tmp_path):
     told = localization_json(graph, found)
     assert (told["layer"], told["op"], told["fault"], told["because"]) == (0, "FULLY_CONNECTED", "kernel", "of this")
     assert (told["index"], told["device"], told["reference"], told["sample"]) == ([0, 1], 2, 5, 3)
+    quantization = graph.tensors[graph.outputs[0]].quantization
+    assert (told["scale"], told["zero_point"]) == (quantization.scale, quantization.zero_point)
+    assert told["scale"] > 0
     path = write_model(tmp_path)
     json = deployment_json(deployment_of(path, plan_of(path), localization=found))
     assert json["verification"]["localization"] == told
