@@ -1,6 +1,5 @@
 """`tinydeploy convert` as its users have it, and what becomes of models that are not int8 yet elsewhere."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -8,15 +7,9 @@ import signal
 import numpy as np
 import pytest
 from command_line import BOARD, DIGITS, facts
+from extras import needs_matplotlib, needs_tensorflow
 from small_models import small_model
 from tflite_builder import ModelBuilder
-
-needs_tensorflow = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install '.[convert]'"
-)
-needs_matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: pip install '.[plot]'"
-)
 
 
 def float_classifier() -> bytes:

@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+from extras import needs_tensorflow
 from tflite_builder import ModelBuilder
 
 from tinydeploy.convert.audit import audit
@@ -14,9 +15,6 @@ from tinydeploy.model.reader import parse_model
 from tinydeploy.samples.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("warm_workers")
-needs_tensorflow = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install '.[convert]'"
-)
 
 
 def float_network() -> bytes:

@@ -1,9 +1,8 @@
 """The fixture `deployment` with the other engine, with a model that remembers, and with one that is converted first."""
 
-import importlib.util
-
 import pytest
 from command_line import DIGITS
+from extras import needs_tensorflow
 from plugin_run import PluginRun
 from stateful_models import svdf_model
 
@@ -64,9 +63,7 @@ def test_tensorflow_lite_micro_runs_too_and_keeps_a_models_state(project, tflm_l
     assert {case.properties["tinydeploy_kernels"] for case in ran.cases.values()} == {"optimized", "reference"}
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install '.[convert]'"
-)
+@needs_tensorflow
 def test_a_float_model_is_converted_with_the_samples_and_once(project, model_file):
     source = model_file("hello_world_float.tflite")
     (project.folder / source.name).write_bytes(source.read_bytes())

@@ -30,11 +30,11 @@ class Hand:
     def step(self, data: bytes) -> list[Frame]:
         return Decoder().feed(self.steps.step(data))
 
-    def chunk(self, input_id: int, offset: int, data: bytes) -> bytes:
-        return self.frame(Message.INPUT, InputChunk(id=input_id, offset=offset, flags=0, data=data).pack())
+    def chunk(self, input_id: int, offset: int, data: bytes, session: int = 5) -> bytes:
+        return self.frame(Message.INPUT, InputChunk(id=input_id, offset=offset, flags=0, data=data).pack(), session)
 
-    def input(self, input_id: int, data: bytes) -> bytes:
-        return b"".join(self.chunk(input_id, at, data[at : at + 128]) for at in range(0, len(data), 128))
+    def input(self, input_id: int, data: bytes, session: int = 5) -> bytes:
+        return b"".join(self.chunk(input_id, at, data[at : at + 128], session) for at in range(0, len(data), 128))
 
     def result(self, result_id: int, *, offset: int = 0, most: int = 0) -> bytes:
         return self.frame(Message.RESULT, ResultRequest(id=result_id, offset=offset, most=most).pack())
@@ -167,11 +167,9 @@ def test_results_come_in_parts_of_the_size_that_the_latest_request_says(hand: Ha
 
 
 def test_parts_have_their_usual_size_again_in_a_new_session(hand: Hand) -> None:
-    data = random_inputs(1)[0]
     hand.step(hand.result(0, most=1))
     hand.step(hand.frame(Message.HELLO, HelloRequest(version=1).pack(), session=6))
-    chunks = [InputChunk(id=0, offset=at, flags=0, data=data[at : at + 128]).pack() for at in range(0, len(data), 128)]
-    results = results_in(hand.step(b"".join(hand.frame(Message.INPUT, chunk, session=6) for chunk in chunks)))
+    results = results_in(hand.step(hand.input(0, random_inputs(1)[0], session=6)))
     assert max(len(result.data) for result in results) > 1
 
 
@@ -183,5 +181,5 @@ def test_inputs_beyond_the_credits_are_dropped_and_counted(hand: Hand) -> None:
     (reply,) = hand.step(hand.frame(Message.STATS))
     assert Stats.unpack(reply.payload).overruns == 1
     computed = hand.step(hand.result(2))
-    outputs = b"".join(frame.payload[16:] for frame in computed if frame.message == Message.RESULT | REPLY)
+    outputs = b"".join(result.data for result in results_in(computed))
     assert outputs == expected_output(inputs[2], 3) + expected_output(inputs[3], 4)
